@@ -1,0 +1,83 @@
+"""The gate where user arrays are checked once; below it code may rely on dtype, shape and order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heldout.errors import InvalidInput
+
+__all__ = ["as_codes", "as_target", "is_frame", "n_rows", "take_rows"]
+
+
+def is_frame(X: Any) -> bool:
+    """Say whether `X` is a data frame (pandas, polars, Arrow) rather than an array."""
+    return nw.dependencies.is_into_dataframe(X)
+
+
+def n_rows(X: Any) -> int:
+    """Return the number of rows of an array or frame."""
+    if is_frame(X):
+        return int(nw.from_native(X, eager_only=True).shape[0])
+    shape = np.shape(X) if not hasattr(X, "shape") else X.shape
+    if len(shape) == 0:
+        raise InvalidInput(f"X must have rows, got a scalar {X!r}")
+    return int(shape[0])
+
+
+def take_rows(X: Any, rows: NDArray[np.intp]) -> Any:
+    """Return the given rows in the caller's own kind: frame stays frame, sparse stays sparse.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or frame, shape (n_rows, ...)
+    rows : array of int, shape (n_taken,)
+        Row positions, in the order wanted.
+    """
+    if is_frame(X):
+        return nw.from_native(X, eager_only=True)[rows].to_native()
+    if isinstance(X, list | tuple):
+        X = np.asarray(X)
+    return X[rows]
+
+
+def as_target(y: ArrayLike, n: int) -> NDArray[Any]:
+    """Check the target: one dimension, as many values as rows, none missing.
+
+    Raises
+    ------
+    InvalidInput
+        Another number of dimensions or values; missing or infinite numbers.
+    """
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise InvalidInput(f"y must have one dimension, got shape {values.shape}: pass one target column")
+    if values.shape[0] != n:
+        raise InvalidInput(f"X has {n} rows but y has {values.shape[0]}: pass one target value per row")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InvalidInput(f"y must be finite, got {values[bad]} in row {bad}: drop or mend that row")
+    return values
+
+
+def as_codes(labels: ArrayLike, n: int, what: str = "groups") -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Turn labels into codes 0 .. k-1 in sorted order of the labels, so codes never depend on row order.
+
+    Returns
+    -------
+    codes : array of int, shape (n,)
+    levels : array, shape (k,)
+        `levels[codes]` gives the labels back.
+    """
+    values = np.asarray(labels)
+    if values.ndim != 1 or values.shape[0] != n:
+        raise InvalidInput(f"{what} must have shape ({n},), got {values.shape}: pass one value per row")
+    if values.dtype.kind == "O":
+        values = values.astype(str)
+    levels, codes = np.unique(values, return_inverse=True)
+    return codes.astype(np.intp), levels

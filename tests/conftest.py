@@ -1,0 +1,26 @@
+"""What all tests share: the seed, where open data lies, and single-threaded numerics under parallel test workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def seed() -> int:
+    """One fixed seed by default; HELDOUT_TEST_SEED runs the suite with another, so no test may hang on it."""
+    return int(os.environ.get("HELDOUT_TEST_SEED", "0"))
+
+
+@pytest.fixture(scope="session")
+def open_data() -> Path:
+    """The folder of open data sets beside the project, where there is one."""
+    folder = Path(os.environ.get("HELDOUT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no open data sets at {folder}: set HELDOUT_DATA to run this test")
+    return folder
