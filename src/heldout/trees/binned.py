@@ -204,7 +204,7 @@ class Binned:
         cuts = self.cut_points[feature]
         if not 0 <= bin < cuts.size:
             raise InvalidInput(
-                f"bin must be 0 or more and below {cuts.size}, the number of cut points of feature {feature}, "
+                f"bin must be from 0 and below {cuts.size}, the number of cut points of feature {feature}, "
                 f"got {bin}: a feature without cut points cannot be split"
             )
         return float(cuts[bin])
