@@ -1,0 +1,141 @@
+"""The families of tests of one table: order, order inside groups, order of groups, likeness inside groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.iid.columns import ColumnValues, Series, ranked_series
+from heldout.iid.groups import IntraclassStatistic, is_contiguous, rows_by_group
+from heldout.iid.order_statistics import Arrangement, OrderStatistics
+from heldout.iid.permutation import MaximumTest, PermutableStatistic, holm_multipliers, maximum_test
+
+__all__ = ["Family", "group_families", "order_family", "run_families", "strata_p_value"]
+
+MOST_ROWS = 20_000
+N_RUNS = 20
+FEWEST_ROWS = 20
+FEWEST_GROUPS = 10  # group means to test their order
+
+
+@dataclass
+class Family:
+    """One family before and after its permutations."""
+
+    name: str
+    statistic: PermutableStatistic
+    series: tuple[Series, ...]
+    rows: NDArray[np.intp]
+    validity: str
+    result: MaximumTest | None = None
+    multiplier: float = 1.0
+
+
+def _evenly_spaced_runs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places tested, and where their runs begin."""
+    if n <= MOST_ROWS:
+        return np.arange(n), np.zeros(min(n, 1), dtype=np.intp)
+    length = MOST_ROWS // N_RUNS
+    begin = np.linspace(0, n - length, N_RUNS).astype(np.intp)
+    return (begin[:, None] + np.arange(length)).ravel(), np.arange(N_RUNS) * length
+
+
+def _subset_words(n: int) -> str:
+    if n <= MOST_ROWS:
+        return ""
+    return f"; on {N_RUNS} evenly spaced runs of {MOST_ROWS // N_RUNS:,} consecutive rows of {n:,}"
+
+
+def order_family(columns: list[ColumnValues], sequence: NDArray[np.intp], by_time: bool) -> Family | None:
+    """Build the tests of order: all rows are exchangeable under the null, hence every subset of them too."""
+    n = sequence.size
+    if n < FEWEST_ROWS:
+        return None
+    places, starts = _evenly_spaced_runs(n)
+    rows = sequence[places]
+    matrix, series = ranked_series(columns, rows)
+    if not series:
+        return None
+    ties = "; rows of equal time stand in file order" if by_time else ""
+    validity = f"exact: permutations of the rows{_subset_words(n)}{ties}"
+    arrangement = Arrangement(rows, starts, False, validity)
+    return Family("order", OrderStatistics(matrix, arrangement), series, rows, validity)
+
+
+def group_families(
+    columns: list[ColumnValues], sequence: NDArray[np.intp], groups: NDArray[np.intp]
+) -> list[Family]:
+    """Build the tests of a grouped table: order inside groups, order of whole groups, likeness inside groups."""
+    n = sequence.size
+    if n < FEWEST_ROWS:
+        return []
+    rows, starts, window = rows_by_group(groups, sequence, MOST_ROWS, N_RUNS)
+    matrix, series = ranked_series(columns, rows)
+    n_groups = starts.size
+    if not series or n_groups < 2 or n_groups == rows.size:
+        return []
+    part = "" if rows.size == n else f"; on {rows.size:,} of {n:,} rows (whole groups, long ones cut)"
+    families = []
+    inside = f"exact: permutations of the rows inside each group{part}"
+    order_inside = OrderStatistics(matrix, Arrangement(rows, starts, True, inside))
+    families.append(Family("order inside groups", order_inside, series, rows, inside))
+    alike = f"exact: permutations of the rows over the groups{part}"
+    families.append(Family("likeness inside groups", IntraclassStatistic(matrix, starts), series, rows, alike))
+    if n_groups >= FEWEST_GROUPS and is_contiguous(groups[sequence]):
+        lengths = np.diff(np.append(starts, rows.size))
+        means = np.add.reduceat(matrix.astype(np.float64), starts, axis=1) / lengths
+        means -= means.mean(axis=1, keepdims=True)
+        spread = np.sqrt(np.mean(means**2, axis=1))
+        kept = spread > 1e-6
+        runs = np.flatnonzero(np.append(True, np.diff(window) != 0))
+        words = f"exact: permutations of whole groups, by their means{part}"
+        if kept.any():
+            scaled = np.ascontiguousarray((means[kept] / spread[kept, None]).astype(np.float32))
+            named = tuple(s for s, k in zip(series, kept, strict=True) if k)
+            statistic = OrderStatistics(scaled, Arrangement(rows[starts], runs, False, words))
+            families.append(Family("order of groups", statistic, named, rows[starts], words))
+    return families
+
+
+def run_families(families: list[Family], n_permutations: int, random_state: int, n_jobs: int | None) -> float | None:
+    """Draw the permutations of every family, correct over families (Holm), and return the global p-value."""
+    for family in families:
+        family.result = maximum_test(family.statistic, n_permutations, random_state, family.name, n_jobs)
+    p_values = [family.result.p_value for family in families if family.result is not None]
+    if not p_values:
+        return None
+    for family, multiplier in zip(families, holm_multipliers(p_values), strict=True):
+        family.multiplier = multiplier
+    return min(1.0, min(p_values) * len(p_values))
+
+
+def strata_p_value(
+    columns: list[ColumnValues],
+    sequence: NDArray[np.intp],
+    strata: NDArray[np.intp],
+    n_permutations: int,
+    random_state: int,
+    n_jobs: int | None,
+) -> float | None:
+    """Return the p-value of the order tests with rows permuted only among rows of one stratum.
+
+    Parameters
+    ----------
+    strata : array of int
+        In the order of `sequence`.
+    """
+    places, _ = _evenly_spaced_runs(sequence.size)
+    codes = strata[places]
+    counts = np.bincount(codes)
+    comparable = counts[codes] > 1
+    arranged = places[comparable][np.argsort(codes[comparable], kind="stable")]
+    if arranged.size < FEWEST_ROWS:
+        return None
+    matrix, series = ranked_series(columns, sequence[arranged])
+    if not series:
+        return None
+    starts = np.flatnonzero(np.append(True, np.diff(strata[arranged]) != 0))
+    statistic = OrderStatistics(matrix, Arrangement(sequence[arranged], starts, True, "within equal values"))
+    return maximum_test(statistic, n_permutations, random_state, "strata", n_jobs).p_value
