@@ -58,9 +58,7 @@ def deal(
     return fold
 
 
-def _fill(
-    have: NDArray[np.intp], totals: NDArray[np.intp], n_new: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
+def _fill(have: NDArray[np.intp], totals: NDArray[np.intp], n_new: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return how many of `n_new` rows each fold gets so that `have` ends as level as can be."""
     order = np.lexsort((rng.permutation(len(have)), totals, have))
     added = np.zeros_like(have)

@@ -72,7 +72,5 @@ def disjoint_training_sets(
 def _looked_up(labels: ArrayLike, rows: NDArray[np.intp], what: str) -> NDArray[np.generic]:
     values = np.asarray(labels)
     if len(rows) and rows.max() >= len(values):
-        raise InvalidInput(
-            f"{what} must have one value per row of the table, got {len(values)} for row {rows.max()}"
-        )
+        raise InvalidInput(f"{what} must have one value per row of the table, got {len(values)} for row {rows.max()}")
     return np.asarray(values[rows])

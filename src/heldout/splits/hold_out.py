@@ -59,9 +59,7 @@ class HoldOut(Frozen):
         time: ArrayLike | None = None,
     ) -> None:
         if not 0 < fraction < 1:
-            raise InvalidInput(
-                f"fraction must lie between 0 and 1, got {fraction!r}: 0.2 tests a fifth of the rows"
-            )
+            raise InvalidInput(f"fraction must lie between 0 and 1, got {fraction!r}: 0.2 tests a fifth of the rows")
         if groups is not None and time is not None:
             raise InvalidInput("HoldOut takes groups or time, got both: use GroupTime")
         self._set(

@@ -76,9 +76,7 @@ class RandomFolds(Frozen):
         n_units = n if units is None else int(units.max(initial=-1)) + 1
         if n_units < self.n_folds:
             what = "rows" if units is None else "distinct units"
-            raise InvalidInput(
-                f"n_folds={self.n_folds} needs as many {what}, got {n_units}: ask for fewer folds"
-            )
+            raise InvalidInput(f"n_folds={self.n_folds} needs as many {what}, got {n_units}: ask for fewer folds")
         classes = self._classes(n, y)
         seed = seed_of(self.random_state)
         for repeat in range(self.n_repeats):
@@ -121,7 +119,5 @@ class StratifiedFolds(RandomFolds):
 
     def _classes(self, n: int, y: Any) -> NDArray[np.intp]:
         if y is None:
-            raise InvalidInput(
-                "StratifiedFolds deals the classes evenly, got no y: pass y, or use RandomFolds"
-            )
+            raise InvalidInput("StratifiedFolds deals the classes evenly, got no y: pass y, or use RandomFolds")
         return as_codes(y, n, "y")[0]

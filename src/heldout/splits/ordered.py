@@ -79,9 +79,7 @@ class BlockedTime(Frozen):
             if len(train):
                 folds.append((train, np.flatnonzero(block == k)))
         if not folds:
-            raise InvalidInput(
-                f"gap={self.gap} leaves no rows before any of {block.max()} blocks: give a smaller gap"
-            )
+            raise InvalidInput(f"gap={self.gap} leaves no rows before any of {block.max()} blocks: give a smaller gap")
         yield from folds
 
 
@@ -166,9 +164,7 @@ class GroupTime(Frozen):
         n = n_rows(X)
         folds, n_dropped = self._folds(n, own_groups(self.groups, groups, n))
         if not folds:
-            raise InvalidInput(
-                f"none of {n_dropped} folds has earlier rows of other groups: give a smaller gap"
-            )
+            raise InvalidInput(f"none of {n_dropped} folds has earlier rows of other groups: give a smaller gap")
         yield from folds
 
     def _folds(self, n: int, groups: NDArray[np.intp]) -> tuple[list[Fold], int]:

@@ -86,9 +86,7 @@ def own_groups(mine: ArrayLike | None, passed: ArrayLike | None, n: int) -> NDAr
     """
     groups = mine if mine is not None else passed
     if groups is None:
-        raise InvalidInput(
-            "this splitter holds whole groups out, got no groups: pass groups= with one label per row"
-        )
+        raise InvalidInput("this splitter holds whole groups out, got no groups: pass groups= with one label per row")
     codes, levels = as_codes(groups, n)
     if len(levels) < 2:
         raise InvalidInput(f"groups must name at least 2 groups, got {len(levels)}: split by rows instead")

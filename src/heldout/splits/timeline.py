@@ -42,24 +42,16 @@ class Timeline:
             values = np.asarray(time)
             if values.shape != (n,):
                 raise InvalidInput(f"time must have shape ({n},), got {values.shape}: pass one time per row")
-            if values.dtype.kind in "SU" or (
-                values.dtype.kind == "O" and any(isinstance(v, str) for v in values)
-            ):
-                raise InvalidInput(
-                    f"time must be numbers or datetimes, got text such as {str(values[0])!r}: parse it"
-                )
+            if values.dtype.kind in "SU" or (values.dtype.kind == "O" and any(isinstance(v, str) for v in values)):
+                raise InvalidInput(f"time must be numbers or datetimes, got text such as {str(values[0])!r}: parse it")
             # Of all values only a missing one (nan, NaT) differs from itself; None has no order at all.
             missing = np.array([v is None for v in values]) if values.dtype.kind == "O" else values != values
             if missing.any() or (values.dtype.kind == "O" and (values != values).any()):
                 row = int(np.flatnonzero(missing | (values != values))[0])
-                raise InvalidInput(
-                    f"time must not be missing, got {values[row]} in row {row}: drop or mend that row"
-                )
+                raise InvalidInput(f"time must not be missing, got {values[row]} in row {row}: drop or mend that row")
         distinct, rank = np.unique(values, return_inverse=True)
         if len(distinct) < 2:
-            raise InvalidInput(
-                f"time must have at least 2 distinct values, got {len(distinct)}: split by rows instead"
-            )
+            raise InvalidInput(f"time must have at least 2 distinct values, got {len(distinct)}: split by rows instead")
         return cls(rank.astype(np.intp), np.bincount(rank).astype(np.intp))
 
     def cut(self, n_blocks: int) -> NDArray[np.intp]:

@@ -1,0 +1,155 @@
+"""One fold: fit a clone on its training part, judge it on both parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout._arrays import take_rows
+from heldout._random import stream_seed
+from heldout.errors import InvalidInput
+from heldout.losses import Loss
+
+__all__ = ["FoldResult", "Task", "fit_fold", "seeded_clone"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every fold has in common.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+    y : array, shape (n_rows,)
+        Values, or class codes 0 .. n_classes-1.
+    labels : array, shape (n_classes,), or None
+        What the estimator is told instead of the codes; None for regression.
+    losses : tuple of Loss
+        The first one decides what is asked of the estimator.
+    seed : int
+    """
+
+    estimator: Any
+    y: NDArray[Any]
+    labels: NDArray[Any] | None
+    losses: tuple[Loss, ...]
+    seed: int
+
+    @property
+    def wants_probability(self) -> bool:
+        """Whether the first loss judges probabilities."""
+        return self.losses[0].prediction == "probability"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """Predictions for the test rows, and the losses by each loss of the task."""
+
+    prediction: NDArray[Any]
+    test_losses: tuple[NDArray[np.float64], ...]
+    training_losses: tuple[float, ...]
+    n_fits: int
+
+
+def fit_fold(task: Task, X: Any, fold: int, train: NDArray[np.intp], test: NDArray[np.intp]) -> FoldResult:
+    """Fit fold number `fold` and judge it. The targets of the test rows are read only after predicting them."""
+    present = None if task.labels is None else np.unique(task.y[train])
+    X_train = take_rows(X, train)
+    if present is not None and len(present) == 1:
+        model, n_fits = None, 0
+    else:
+        model = seeded_clone(task.estimator, task.seed, fold)
+        model.fit(X_train, _told(task, train, present))
+        n_fits = 1
+    prediction = _predict(task, model, take_rows(X, test), len(test), present)
+    fitted = _predict(task, model, X_train, len(train), present)
+    return FoldResult(
+        prediction,
+        tuple(_judge(loss, task.y[test], prediction) for loss in task.losses),
+        tuple(float(_judge(loss, task.y[train], fitted).mean()) for loss in task.losses),
+        n_fits,
+    )
+
+
+def seeded_clone(estimator: Any, seed: int, *names: str | int) -> Any:
+    """Clone an estimator, giving every `random_state` that is None, nested ones too, a seed of its own.
+
+    A seed that the user has set stays. Without this, two runs, or runs with another number of jobs, would
+    differ.
+    """
+    from sklearn.base import clone
+
+    copy = clone(estimator)
+    if not hasattr(copy, "get_params"):
+        return copy
+    unset = [
+        name
+        for name, value in copy.get_params(deep=True).items()
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    ]
+    return copy.set_params(**{name: stream_seed(seed, "estimator", *names, name) for name in sorted(unset)})
+
+
+def _told(task: Task, train: NDArray[np.intp], present: NDArray[Any] | None) -> NDArray[Any]:
+    """Return the targets as the estimator is told them."""
+    y = task.y[train]
+    if task.labels is None or present is None:
+        return y
+    if len(present) < len(task.labels) and task.labels.dtype.kind in "iu":
+        # Some classifiers take only codes without holes, and a missing class makes one.
+        return np.searchsorted(present, y)
+    return np.asarray(task.labels[y])
+
+
+def _predict(task: Task, model: Any, X: Any, n: int, present: NDArray[Any] | None) -> NDArray[Any]:
+    if task.labels is None or present is None:
+        return _finite(np.asarray(model.predict(X), dtype=float), (n,), task)
+    known = task.labels[present]
+    if len(present) < len(task.labels) and task.labels.dtype.kind in "iu":
+        known = np.arange(len(present))
+    if not task.wants_probability:
+        if model is None:
+            return np.full(n, present[0], dtype=np.intp)
+        return np.asarray(present[_positions(np.ravel(model.predict(X)), known, task)], dtype=np.intp)
+    probability = np.zeros((n, len(task.labels)))
+    if model is None:
+        probability[:, present[0]] = 1.0
+        return probability
+    columns = present[_positions(np.asarray(getattr(model, "classes_", known)), known, task)]
+    probability[:, columns] = _finite(np.asarray(model.predict_proba(X), dtype=float), (n, len(columns)), task)
+    return probability
+
+
+def _positions(came: NDArray[Any], known: NDArray[Any], task: Task) -> NDArray[np.intp]:
+    """Return where each label stands among the (sorted) known ones."""
+    if known.dtype.kind == "U":
+        came = came.astype(str)
+    position = np.minimum(np.searchsorted(known, came), len(known) - 1)
+    strange = known[position] != came
+    if strange.any():
+        raise InvalidInput(
+            f"{type(task.estimator).__name__} predicted {came[strange][0]!r}, "
+            f"expected one of the {len(known)} classes it was fitted on"
+        )
+    return np.asarray(position, dtype=np.intp)
+
+
+def _finite(prediction: NDArray[np.float64], shape: tuple[int, ...], task: Task) -> NDArray[np.float64]:
+    name = type(task.estimator).__name__
+    if prediction.shape == (*shape, 1):
+        prediction = prediction[..., 0]
+    if prediction.shape != shape:
+        raise InvalidInput(f"{name} must predict shape {shape}, got {prediction.shape}")
+    if not np.isfinite(prediction).all():
+        bad = prediction[~np.isfinite(prediction)].flat[0]
+        raise InvalidInput(f"{name} must predict finite numbers, got {bad}: scale or impute its inputs")
+    return prediction
+
+
+def _judge(loss: Loss, y: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.float64]:
+    if loss.prediction == "value" and prediction.ndim == 2:
+        prediction = prediction.argmax(axis=1)
+    return loss.per_row(y, prediction)
