@@ -15,8 +15,9 @@ from heldout._random import seed_of
 from heldout.errors import InvalidInput
 from heldout.splits import RandomFolds, StratifiedFolds
 from heldout.tradeoff.fitting import Pair, cut_in_halves, fit_and_predict
-from heldout.tradeoff.interval import join, monte_carlo_error, unit_error
+from heldout.tradeoff.interval import Source, join, monte_carlo_error, unit_error
 from heldout.tradeoff.parts import DECOMPOSABLE, parts_from_predictions
+from heldout.tradeoff.training_draw import training_draw_variances
 
 __all__ = ["Decomposition", "decompose"]
 
@@ -33,8 +34,8 @@ class Decomposition:
     loss : {"squared_error", "zero_one"}
     expected_loss, variance, bias_plus_noise : float
         Means over the rows tested; the last two sum to the first. Unbiased, so they may come out negative.
-    expected_loss_ci, variance_ci, bias_plus_noise_ci : tuple of float
-        t intervals for Monte-Carlo and test-row error together (see `decompose` for what they leave out).
+    expected_loss_ci, variance_ci, bias_plus_noise_ci : tuple of float, or None
+        t intervals (see `decompose` for what they cover); None where a single group or block was tested.
     expected_loss_standard_error, variance_standard_error, bias_plus_noise_standard_error : float
         Of Monte-Carlo alone: what more partitions would lower.
     expected_loss_per_row, variance_per_row, bias_plus_noise_per_row : array, shape (n_rows,)
@@ -57,9 +58,9 @@ class Decomposition:
     expected_loss: float
     variance: float
     bias_plus_noise: float
-    expected_loss_ci: tuple[float, float]
-    variance_ci: tuple[float, float]
-    bias_plus_noise_ci: tuple[float, float]
+    expected_loss_ci: tuple[float, float] | None
+    variance_ci: tuple[float, float] | None
+    bias_plus_noise_ci: tuple[float, float] | None
     expected_loss_standard_error: float
     variance_standard_error: float
     bias_plus_noise_standard_error: float
@@ -145,9 +146,14 @@ def decompose(
 
     Notes
     -----
-    The interval joins the Monte-Carlo error (jackknife over partitions) with the error from having seen these
-    held-out rows only (clustered by group or block). It does not hold the error from having seen only these
-    *training* rows: every partition cuts the same table.
+    The interval joins three independent sources: Monte-Carlo (jackknife over partitions, which cut the same rows
+    afresh), having seen these held-out rows only (clustered by group or block), and having had these training
+    rows only. The last is read off the difference in loss between the two halves (`training_draw_variances`) and
+    given to each part in proportion to its share of the loss: an approximation, whose coverage is stated in
+    docs/tradeoff.md.
+
+    A training part too small to cut (the first of a forward chain, a single group) is left out; its held-out rows
+    then have NaN.
 
     References
     ----------
@@ -173,11 +179,11 @@ def decompose(
     seed = seed_of(random_state)
     if splitter is None:
         splitter = _default_splitter(classification, group_codes, seed)
-    folds = [
-        (np.asarray(a, np.intp), np.asarray(b, np.intp)) for a, b in splitter.split(X, target, group_codes)
-    ]
+    folds = [(np.asarray(a, np.intp), np.asarray(b, np.intp)) for a, b in splitter.split(X, target, group_codes)]
+    units = _units_of(splitter, n, group_codes, folds)
     rows: list[NDArray[np.float64]] = []
     sizes: list[int] = []
+    training_draw: list[float] = []
     for partition in range(n_partitions):
         if deadline is not None and partition >= 2 and time.monotonic() >= deadline:
             break
@@ -192,13 +198,11 @@ def decompose(
         sizes += [len(half) for pair in pairs for half in pair.halves]
         predictions = _predict_all(estimator, X, target, pairs, classification, n_jobs)
         rows.append(_parts_of_rows(pairs, predictions, target, loss))
-    units = _units_of(splitter, n, group_codes, folds)
-    return _summary(np.stack(rows), sizes, units, loss, confidence_level, max_rows)
+        training_draw += training_draw_variances(pairs, predictions, target, loss, units)
+    return _summary(np.stack(rows), sizes, training_draw, units, loss, confidence_level, max_rows)
 
 
-def _check_settings(
-    loss: str, method: str, n_partitions: int, max_rows: int | None, confidence_level: float
-) -> None:
+def _check_settings(loss: str, method: str, n_partitions: int, max_rows: int | None, confidence_level: float) -> None:
     if loss not in DECOMPOSABLE:
         raise InvalidInput(f"loss must be one of {', '.join(DECOMPOSABLE)} to be split, got {loss!r}")
     if method != "disjoint":
@@ -208,9 +212,7 @@ def _check_settings(
     if max_rows is not None and max_rows < 2:
         raise InvalidInput(f"max_rows must be 2 or more, got {max_rows}: a fit needs rows")
     if not 0.0 < confidence_level < 1.0:
-        raise InvalidInput(
-            f"confidence_level must lie between 0 and 1, got {confidence_level}: give 0.95, say"
-        )
+        raise InvalidInput(f"confidence_level must lie between 0 and 1, got {confidence_level}: give 0.95, say")
 
 
 def _check_arrays(
@@ -227,9 +229,7 @@ def _check_arrays(
             )
         target = codes
     elif target.dtype.kind not in "fiub":
-        raise InvalidInput(
-            f"y must be numbers for squared_error, got {target.dtype}: use loss='zero_one' for labels"
-        )
+        raise InvalidInput(f"y must be numbers for squared_error, got {target.dtype}: use loss='zero_one' for labels")
     else:
         target = target.astype(np.float64)
     return target, None if groups is None else as_codes(groups, n)[0]
@@ -290,6 +290,7 @@ def _units_of(
 def _summary(
     rows: NDArray[np.float64],
     sizes: list[int],
+    training_draw: list[float],
     units: NDArray[np.intp] | None,
     loss: str,
     confidence_level: float,
@@ -302,11 +303,21 @@ def _summary(
     estimates = [float(part[tested].mean()) for part in per_row]
     monte_carlo = [monte_carlo_error(part) for part in per_partition.T]
     data = [unit_error(part, units) for part in per_row]
-    intervals = [
-        join(estimate, carlo, n_partitions, error, n_units, confidence_level)
-        for estimate, carlo, (error, n_units) in zip(estimates, monte_carlo, data, strict=True)
+    # The training rows move the loss as a whole; each part is taken to move in proportion to its share.
+    moved = np.sqrt(max(float(np.mean(training_draw)), 0.0))
+    shares = [abs(estimate) / estimates[0] if estimates[0] > 0 else 0.0 for estimate in estimates]
+    ends = [
+        join(
+            estimate,
+            (
+                Source(carlo, n_partitions - 1.0),
+                Source(error, n_units - 1.0),
+                Source(min(share, 1.0) * moved, float(len(training_draw))),
+            ),
+            confidence_level,
+        )
+        for estimate, carlo, (error, n_units), share in zip(estimates, monte_carlo, data, shares, strict=True)
     ]
-    ends = [(interval.low, interval.high) for interval in intervals]
     n_train = int(np.median(sizes))
     capped = max_rows is not None and max(sizes) >= max_rows
     return Decomposition(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout._random import stream
 from heldout.errors import InvalidInput
 from heldout.tradeoff.decomposition import Decomposition
-from heldout.tradeoff.interval import join, monte_carlo_error, unit_error, unit_sums
+from heldout.tradeoff.interval import Source, join, monte_carlo_error, unit_error, unit_sums
 
 __all__ = ["ExcessBias", "excess_bias"]
 
@@ -123,10 +123,12 @@ def excess_bias(
         difference = rows[j] - rows[lowest]
         error, n_units = unit_error(difference, first.units)
         carlo = monte_carlo_error(partitions[j] - partitions[lowest])
-        interval = join(float(np.nanmean(difference)), carlo, n_partitions, error, n_units, confidence_level)
-        result[name] = ExcessBias(
-            float(np.nanmean(difference)), (interval.low, interval.high), unresolved, unresolved_ci
+        interval = join(
+            float(np.nanmean(difference)),
+            (Source(carlo, n_partitions - 1.0), Source(error, n_units - 1.0)),
+            confidence_level,
         )
+        result[name] = ExcessBias(float(np.nanmean(difference)), interval, unresolved, unresolved_ci)
     return result
 
 

@@ -23,6 +23,7 @@ class Pair:
     """Two disjoint training sets and the held-out rows both are asked about."""
 
     halves: tuple[NDArray[np.intp], NDArray[np.intp]]
+    n_training: int
     test: NDArray[np.intp]
     seeds: tuple[int, int]
 
@@ -57,14 +58,12 @@ def cut_in_halves(
         if min(len(half) for half in halves) < SMALLEST_HALF:
             continue
         if max_rows is not None:
-            halves = [
-                rng.choice(half, max_rows, replace=False) if len(half) > max_rows else half for half in halves
-            ]
+            halves = [rng.choice(half, max_rows, replace=False) if len(half) > max_rows else half for half in halves]
         seeds = (
             stream_seed(seed, "tradeoff fit", partition, fold, 0),
             stream_seed(seed, "tradeoff fit", partition, fold, 1),
         )
-        pairs.append(Pair((np.sort(halves[0]), np.sort(halves[1])), test, seeds))
+        pairs.append(Pair((np.sort(halves[0]), np.sort(halves[1])), len(train), test, seeds))
     if not pairs:
         largest = max((len(train) for train, _ in folds), default=0)
         raise InvalidInput(
@@ -74,9 +73,7 @@ def cut_in_halves(
     return pairs
 
 
-def fit_and_predict(
-    estimator: Any, X: Any, y: NDArray[Any], pair: Pair, *, classification: bool
-) -> NDArray[Any]:
+def fit_and_predict(estimator: Any, X: Any, y: NDArray[Any], pair: Pair, *, classification: bool) -> NDArray[Any]:
     """Return the predictions of both fits for the held-out rows, shape (2, n_test)."""
     X_test = take_rows(X, pair.test)
     predictions = [

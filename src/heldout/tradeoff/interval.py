@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["Interval", "join", "monte_carlo_error", "unit_error", "unit_sums"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A t interval and what it rests on."""
-
-    low: float
-    high: float
-    standard_error: float
+__all__ = ["Source", "join", "monte_carlo_error", "unit_error", "unit_sums"]
 
 
 def unit_sums(
@@ -56,18 +48,26 @@ def monte_carlo_error(per_partition: NDArray[np.float64]) -> float:
     return float(np.sqrt((n_partitions - 1.0) / n_partitions * np.square(left_out - left_out.mean()).sum()))
 
 
-def join(
-    estimate: float, monte_carlo: float, n_partitions: int, data: float, n_units: int, confidence_level: float
-) -> Interval:
-    """Join two independent sources of error into one t interval.
+@dataclass(frozen=True)
+class Source:
+    """One independent source of error of an estimate, and how well its size is known."""
 
-    Degrees of freedom by Welch and Satterthwaite, so that five partitions count as four degrees of freedom
-    only as far as the Monte-Carlo part matters.
+    standard_error: float
+    degrees_of_freedom: float
+
+
+def join(estimate: float, sources: Sequence[Source], confidence_level: float) -> tuple[float, float] | None:
+    """Join independent sources of error into one t interval.
+
+    Degrees of freedom by Welch and Satterthwaite, so that five partitions count as four degrees of freedom only
+    as far as the Monte-Carlo part matters. None where the size of a source is unknown: a single unit.
     """
-    a, b = monte_carlo**2, data**2
-    total = a + b
-    if total == 0.0:
-        return Interval(estimate, estimate, 0.0)
-    freedom = total**2 / (a**2 / (n_partitions - 1.0) + b**2 / (n_units - 1.0))
+    if any(np.isnan(source.standard_error) for source in sources):
+        return None
+    present = [source for source in sources if source.standard_error > 0.0]
+    if not present:
+        return (estimate, estimate)
+    total = sum(source.standard_error**2 for source in present)
+    freedom = total**2 / sum(source.standard_error**4 / source.degrees_of_freedom for source in present)
     half = float(stats.t.ppf(0.5 + confidence_level / 2.0, freedom) * np.sqrt(total))
-    return Interval(estimate - half, estimate + half, float(np.sqrt(total)))
+    return (estimate - half, estimate + half)

@@ -87,11 +87,7 @@ def parts_from_predictions(predictions: ArrayLike, y: ArrayLike, loss: str = "sq
             f"at least 2 replicas are needed to see variance, got {replicas.shape[0]}: "
             "fit on another disjoint training set"
         )
-    return (
-        _squared_error_parts(replicas, labels)
-        if loss == "squared_error"
-        else _zero_one_parts(replicas, labels)
-    )
+    return _squared_error_parts(replicas, labels) if loss == "squared_error" else _zero_one_parts(replicas, labels)
 
 
 def _squared_error_parts(replicas: NDArray[Any], y: NDArray[Any]) -> Parts:
