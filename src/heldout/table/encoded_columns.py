@@ -6,8 +6,8 @@ of what comes out. Their fields are plain JSON values or numpy arrays, so that a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -19,14 +19,12 @@ __all__ = [
     "NumberColumn",
     "TargetMeanColumn",
     "TargetMeanFit",
-    "column_from",
-    "column_to",
 ]
 
 Matrix = NDArray[np.float64]
 
-SECONDS_PER_DAY = 86_400.0
 MICROSECONDS_PER_DAY = 86_400_000_000
+CALENDAR = ("days", "hour", "day of week", "day of month", "month")
 
 
 def as_float(series: pl.Series) -> NDArray[np.float64]:
@@ -57,6 +55,11 @@ def level_codes(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.
     return codes.to_numpy().astype(np.intp), missing
 
 
+def _check_levels(name: str, levels: tuple[str, ...]) -> None:
+    if not all(isinstance(level, str) for level in levels) or len(set(levels)) < len(levels):
+        raise ValueError(f"column {name!r}: its levels are not distinct texts")
+
+
 @dataclass(frozen=True)
 class NumberColumn:
     """A number or a boolean: itself, NaN where missing. All zeros if no value was seen in fitting."""
@@ -74,6 +77,11 @@ class NumberColumn:
     def outputs(self) -> list[str]:
         """Names of the numbers this column becomes."""
         return [self.name]
+
+    def check(self) -> None:
+        """Raise ValueError if a stored column is not one that `fit` makes."""
+        if not isinstance(self.seen, bool):
+            raise ValueError(f"column {self.name!r}: seen is {self.seen!r}")
 
     def transform(self, series: pl.Series) -> Matrix:
         """Return one column of numbers."""
@@ -93,14 +101,14 @@ class CalendarColumn:
         if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         stamp = series.cast(pl.Datetime("us"), strict=False)
-        columns = {
-            "days": stamp.to_physical().cast(pl.Float64) / MICROSECONDS_PER_DAY,
-            "hour": stamp.dt.hour() + stamp.dt.minute() / 60 + stamp.dt.second() / 3600,
-            "day of week": stamp.dt.weekday(),
-            "day of month": stamp.dt.day(),
-            "month": stamp.dt.month(),
-        }
-        return {part: as_float(values) for part, values in columns.items()}
+        columns = (
+            stamp.to_physical().cast(pl.Float64) / MICROSECONDS_PER_DAY,
+            stamp.dt.hour() + stamp.dt.minute() / 60 + stamp.dt.second() / 3600,
+            stamp.dt.weekday(),
+            stamp.dt.day(),
+            stamp.dt.month(),
+        )
+        return {part: as_float(values) for part, values in zip(CALENDAR, columns, strict=True)}
 
     @classmethod
     def fit(cls, series: pl.Series) -> CalendarColumn:
@@ -116,6 +124,11 @@ class CalendarColumn:
     def outputs(self) -> list[str]:
         """Names of the numbers this column becomes."""
         return [f"{self.name}: {part}" for part in self.parts]
+
+    def check(self) -> None:
+        """Raise ValueError if a stored column is not one that `fit` makes."""
+        if not set(self.parts) <= set(CALENDAR):
+            raise ValueError(f"column {self.name!r}: parts of a date are {self.parts!r}")
 
     def transform(self, series: pl.Series) -> Matrix:
         """Return one column of numbers per kept part."""
@@ -160,6 +173,10 @@ class LevelColumn:
         names += [f"{self.name} is another level"] if self.pooled else []
         return names + ([f"{self.name} is missing"] if self.missing_seen else [])
 
+    def check(self) -> None:
+        """Raise ValueError if a stored column is not one that `fit` makes."""
+        _check_levels(self.name, self.levels)
+
     def transform(self, series: pl.Series) -> Matrix:
         """Return codes, one column, or indicators, one column each."""
         codes, missing = level_codes(series, self.levels)
@@ -194,6 +211,13 @@ class TargetMeanColumn:
         """Names of the numbers this column becomes."""
         return [f"{self.name}: mean of {what}" for what in self.of]
 
+    def check(self) -> None:
+        """Raise ValueError if a stored column is not one that `fit` makes."""
+        _check_levels(self.name, self.levels)
+        shape = (len(self.levels) + 2, len(self.of))
+        if self.scores.shape != shape or self.scores.dtype != np.float64:
+            raise ValueError(f"column {self.name!r}: scores have shape {self.scores.shape}, not {shape}")
+
     def rows_of(self, series: pl.Series) -> NDArray[np.intp]:
         """Return the row of `scores` that each value takes."""
         codes, missing = level_codes(series, self.levels)
@@ -218,9 +242,7 @@ class TargetMeanFit:
     smoothing : float
     """
 
-    def __init__(
-        self, outcomes: Matrix, of: tuple[str, ...], folds: NDArray[np.intp], smoothing: float
-    ) -> None:
+    def __init__(self, outcomes: Matrix, of: tuple[str, ...], folds: NDArray[np.intp], smoothing: float) -> None:
         # Sums are taken in sorted order of the target, so that no order of rows changes their last bit.
         self.order = np.lexsort(outcomes.T[::-1])
         self.outcomes, self.of, self.folds, self.smoothing = outcomes, of, folds, smoothing
@@ -236,9 +258,7 @@ class TargetMeanFit:
             centred = values - values.mean()
             spread = np.sqrt(np.mean(np.square(centred)))
             if spread > 0:
-                scores[:, j] = (
-                    np.bincount(codes, centred, minlength=size) / (counts + self.smoothing) / spread
-                )
+                scores[:, j] = np.bincount(codes, centred, minlength=size) / (counts + self.smoothing) / spread
         return scores
 
     def fit(self, series: pl.Series) -> tuple[TargetMeanColumn, Matrix]:
@@ -258,25 +278,3 @@ class TargetMeanFit:
             others = self.order[~inside[self.order]]
             crossed[inside] = self._scores(others, codes, size)[codes[inside]]
         return column, crossed
-
-
-def column_to(column: Any, prefix: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Split a fitted column in its JSON part and its arrays, whose names start with `prefix`."""
-    meta: dict[str, Any] = {"kind": column.kind}
-    arrays: dict[str, NDArray[Any]] = {}
-    for field in fields(column):
-        value = getattr(column, field.name)
-        if isinstance(value, np.ndarray):
-            arrays[f"{prefix}{field.name}"] = value
-        else:
-            meta[field.name] = list(value) if isinstance(value, tuple) else value
-    return meta, arrays
-
-
-def column_from(cls: Any, meta: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str) -> Any:
-    """Put a fitted column together again."""
-    values: dict[str, Any] = {}
-    for field in fields(cls):
-        value = meta[field.name] if field.name in meta else arrays[f"{prefix}{field.name}"]
-        values[field.name] = tuple(value) if isinstance(value, list) else value
-    return cls(**values)

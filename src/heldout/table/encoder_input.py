@@ -27,9 +27,7 @@ def to_polars(X: Any) -> pl.DataFrame:
         return X
     frame = nw.from_native(X)
     if isinstance(frame, nw.LazyFrame):
-        raise InvalidInput(
-            f"X must be a frame with its rows at hand, got a lazy {type(X).__name__}: collect it first"
-        )
+        raise InvalidInput(f"X must be a frame with its rows at hand, got a lazy {type(X).__name__}: collect it first")
     return pl.DataFrame([_to_series(frame[name]) for name in frame.columns])
 
 

@@ -26,10 +26,9 @@ from heldout.table.encoded_columns import (
     NumberColumn,
     TargetMeanColumn,
     TargetMeanFit,
-    column_from,
-    column_to,
 )
 from heldout.table.encoder_input import column_kind, to_polars
+from heldout.table.packing import pack, unpack
 from heldout.table.text_features import TextColumn
 
 __all__ = ["OrdinalEncoder", "ScaledEncoder"]
@@ -79,18 +78,14 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frame = to_polars(X)
         if fitting:
             if frame.width == 0 or frame.height == 0:
-                raise InvalidInput(
-                    f"X must have rows and columns, got shape {frame.shape}: pass a table to learn from"
-                )
+                raise InvalidInput(f"X must have rows and columns, got shape {frame.shape}: pass a table to learn from")
             self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
             self.n_features_in_ = frame.width
             return frame
         wanted = [column.name for column in self.columns_]
         lacking = [name for name in wanted if name not in frame.columns]
         if lacking:
-            raise InvalidInput(
-                f"X lacks the column {lacking[0]!r}: pass the {len(wanted)} columns seen in fit"
-            )
+            raise InvalidInput(f"X lacks the column {lacking[0]!r}: pass the {len(wanted)} columns seen in fit")
         return frame.select(wanted)
 
     # -- fitting -------------------------------------------------------------------------------------------
@@ -219,7 +214,7 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters["kinds"] = None if self.kinds is None else dict(self.kinds)
         metas, arrays = [], dict(self._scale_arrays())
         for i, column in enumerate(self.columns_):
-            meta, own = column_to(column, f"column{i}.")
+            meta, own = pack(column, f"column{i}.")
             metas.append(meta)
             arrays.update(own)
         names = hasattr(self, "feature_names_in_")
@@ -227,12 +222,19 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def from_arrays(cls, meta: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the fitted encoder that `to_arrays` was called on."""
+        """Return the fitted encoder that `to_arrays` was called on.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            These are not the parts of an encoder.
+        """
         encoder = cls(**meta["parameters"])
-        encoder.columns_ = [
-            column_from(_KINDS[part["kind"]], part, dict(arrays), f"column{i}.")
-            for i, part in enumerate(meta["columns"])
-        ]
+        encoder.columns_ = []
+        for i, part in enumerate(meta["columns"]):
+            column = unpack(_KINDS[part["kind"]], part, arrays, f"column{i}.")
+            column.check()
+            encoder.columns_.append(column)
         encoder.n_features_in_ = len(encoder.columns_)
         if meta["names"]:
             encoder.feature_names_in_ = np.asarray([column.name for column in encoder.columns_], dtype=object)
@@ -317,22 +319,30 @@ class ScaledEncoder(_Encoder):
 
     _indicators = True
 
-    def _is_scaled(self) -> NDArray[np.bool_]:
-        flags = [not isinstance(c, LevelColumn | TargetMeanColumn) for c in self.columns_ for _ in c.outputs]
-        return np.asarray(flags, dtype=bool)
+    def _scaled_outputs(self) -> list[tuple[int, bool]]:
+        """Return which outputs are scaled, and whether each may have an indicator of what is missing.
+
+        The parts of a date are missing together: the first one speaks for all.
+        """
+        found, position = [], 0
+        for column in self.columns_:
+            width = len(column.outputs)
+            if not isinstance(column, LevelColumn | TargetMeanColumn):
+                found += [(position + i, i == 0) for i in range(width)]
+            position += width
+        return found
 
     def _learn_scales(self, blocks: list[Matrix]) -> None:
-        scaled = self._is_scaled()
-        width = len(scaled)
+        width = sum(len(column.outputs) for column in self.columns_)
         self.median_, self.mean_, self.scale_ = np.zeros(width), np.zeros(width), np.ones(width)
         self.missing_seen_ = np.zeros(width, dtype=bool)
         matrix = np.column_stack(blocks)
-        for j in np.flatnonzero(scaled):
+        for j, indicated in self._scaled_outputs():
             # Sorted, so that the last bit of a sum never depends on the order of rows; NaN goes last.
             values = np.sort(matrix[:, j])
             n_missing = int(np.isnan(values).sum())
             seen = values[: len(values) - n_missing]
-            self.missing_seen_[j] = n_missing > 0
+            self.missing_seen_[j] = indicated and n_missing > 0
             if seen.size:
                 self.median_[j], self.mean_[j], self.scale_[j] = _centre_and_spread(seen, n_missing)
 
@@ -345,7 +355,7 @@ class ScaledEncoder(_Encoder):
 
     def _output_names(self) -> list[str]:
         names = super()._output_names()
-        return names + [f"{names[j]} is missing" for j in np.flatnonzero(self.missing_seen_)]
+        return names + [f"{names[j].removesuffix(': days')} is missing" for j in np.flatnonzero(self.missing_seen_)]
 
     def _scale_arrays(self) -> dict[str, NDArray[Any]]:
         return {
@@ -356,8 +366,13 @@ class ScaledEncoder(_Encoder):
         }
 
     def _restore_scales(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.median_, self.mean_ = arrays["median"], arrays["mean"]
-        self.scale_, self.missing_seen_ = arrays["scale"], arrays["missing_seen"]
+        width = sum(len(column.outputs) for column in self.columns_)
+        for name in ("median", "mean", "scale", "missing_seen"):
+            if arrays[name].shape != (width,):
+                raise ValueError(f"{name} has shape {arrays[name].shape}, not {(width,)}")
+            setattr(self, f"{name}_", arrays[name])
+        if self.missing_seen_.dtype != np.bool_:
+            raise ValueError(f"missing_seen is {self.missing_seen_.dtype}, not bool")
 
 
 def _centre_and_spread(seen: NDArray[np.float64], n_missing: int) -> tuple[float, float, float]:

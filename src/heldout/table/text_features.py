@@ -125,6 +125,11 @@ class TextColumn:
         topics = [f"{self.name}: topic {i + 1}" for i in range(len(self.topics))]
         return [f"{self.name}: characters", f"{self.name}: words", *topics]
 
+    def check(self) -> None:
+        """Raise ValueError if a stored column is not one that `fit` makes."""
+        if self.idf.shape != (N_BUCKETS,) or self.topics.ndim != 2 or self.topics.shape[1] != N_BUCKETS:
+            raise ValueError(f"column {self.name!r}: its topics have shape {self.topics.shape}")
+
     def transform(self, series: pl.Series) -> NDArray[np.float64]:
         """Return lengths and topics, one row per text."""
         texts = series.cast(pl.String)
