@@ -104,7 +104,8 @@ def prepare(
 
     Rows whose target is missing are left out and counted. Left out of the features, each with a note: group and time
     columns, columns without any value, constant columns, and columns of text or categories in which
-    no value comes twice (names, identifiers) unless `types` asks for their kind. Infinite values of features become missing.
+    no value comes twice (names, identifiers) unless `types` asks for their kind. Infinite values of features become
+    missing.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def prepare(
         time_columns=roles.time,
         time=moment,
         weight=_weights(kept[weight], table, place) if weight is not None else None,
-        notes=(*_notes_of_rows(table, roles, n_missing, task_note, groups, kept), *notes),
+        notes=(*_notes_of_rows(table, roles, n_missing, task_note, kept), *notes),
         n_rows_read=table.n_rows,
         n_target_missing=n_missing,
         source=table.source,
@@ -272,7 +273,7 @@ def _features(frame: pl.DataFrame, table: Table, roles: _Roles) -> tuple[list[Ty
             continue
         if column.kind == "number":
             values, note = _without_infinite(values)
-            notes += note
+            notes += note + _doubts_about_counter(values)
         features.append(describe(values, column.kind, levels=column.levels, layout=column.layout))
     if not features:
         why = f" ({'; '.join(notes[:3])})" if notes else ""
@@ -292,6 +293,15 @@ def _useless(values: pl.Series, kind: ColumnKind, *, asked: bool) -> str | None:
     return None
 
 
+def _doubts_about_counter(values: pl.Series) -> list[str]:
+    """Warn of a column that counts the rows: it tells a model the position, which future rows may not have."""
+    steps = np.diff(values.to_numpy())
+    if len(steps) and (steps == 1).all():
+        name = values.name
+        return [f"column {name!r} counts the rows; --drop {name} unless future rows go on counting"]
+    return []
+
+
 def _without_infinite(values: pl.Series) -> tuple[pl.Series, list[str]]:
     infinite = values.is_infinite().fill_null(False)
     if not infinite.any():
@@ -306,7 +316,6 @@ def _notes_of_rows(
     roles: _Roles,
     n_missing: int,
     task_note: str | None,
-    groups: NDArray[np.intp] | None,
     kept: pl.DataFrame,
 ) -> list[str]:
     notes = [] if task_note is None else [task_note]

@@ -7,6 +7,7 @@ left as text rather than guessed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
@@ -38,7 +39,12 @@ _ASKED = {
     "year-month": r"^(?P<year>\d{4})-(?P<month>\d{1,2})",
     "year": r"^(?P<year>\d{4})",
 }
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "half", "zone", "named", "a", "b")
 
 
@@ -68,8 +74,8 @@ def recognise(distinct: pl.Series) -> DateText:
     distinct : polars.Series of String
         Without missing values, sorted, so that the answer and the examples do not depend on row order.
     """
-    # Most columns are no dates; two values tell.
-    if not all(_looks_like_date(value) for value in (distinct[0], distinct[-1])):
+    # Most columns hold no dates; every layout has a year of four digits, so two values tell.
+    if not all(re.search(r"\d{4}", value) for value in (distinct[0], distinct[-1])):
         return DateText("none")
     layouts = _layout_of(distinct)
     if layouts.null_count():
@@ -112,10 +118,6 @@ def parse(text: pl.Series, layout: str = "", *, asked: bool = False) -> pl.Serie
     return result
 
 
-def _looks_like_date(value: str) -> bool:
-    return bool(_layout_of(pl.Series([value])).null_count() == 0)
-
-
 def _layout_of(text: pl.Series) -> pl.Series:
     """Name the layout of each value, null where it is none; values with a time zone are a layout of their own."""
     value = pl.col("value")
@@ -128,8 +130,6 @@ def _layout_of(text: pl.Series) -> pl.Series:
 
 
 def _group_number(pattern: str, group: str) -> int:
-    import re
-
     return re.compile(pattern).groupindex[group]
 
 

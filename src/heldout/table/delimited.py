@@ -201,8 +201,7 @@ def _read_exactly(data: bytes, separator: str, names: list[str], source: str) ->
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[list[str]] = []
     lines: list[int] = []
-    line = 1
-    header_seen = False
+    line, n_filled, header_seen = 1, 0, False
     for row in reader:
         start, line = line, reader.line_num + 1
         if row and not header_seen:
@@ -212,6 +211,8 @@ def _read_exactly(data: bytes, separator: str, names: list[str], source: str) ->
                 raise DataError(_ragged(source, start, line - start, len(row), len(names)))
             rows.append(row or [""])
             lines.append(start)
+            n_filled = len(rows) if row else n_filled
+    del rows[n_filled:], lines[n_filled:]  # blank lines at the end are none
     _refuse_open_quote(text, lines[-1] if lines else 1, separator, source)
     columns = [
         pl.Series(name, column, dtype=pl.String) for name, column in zip(names, zip(*rows, strict=True), strict=True)

@@ -32,6 +32,7 @@ MISSING = (
 # Spelled as "none", the word is more often a level ("none, one, two") than a gap; it stays.
 
 _LARGEST_EXACT = 2**53  # above it, neighbouring whole numbers share one float64
+_LONGEST_WHOLE = 300  # digits; float64 ends at 309
 _BOOLEAN_WORDS = (("false", "true"), ("no", "yes"))
 _FALSE, _TRUE = ("false", "no", "f", "n", "0"), ("true", "yes", "t", "y", "1")
 _MEAN_WORDS_OF_TEXT, _DISTINCT_SHARE_OF_TEXT = 4.0, 0.5
@@ -69,7 +70,7 @@ def clean(text: pl.Series) -> pl.Series:
     """Strip white space at both ends and turn missing tokens into nulls."""
     stripped = text.str.strip_chars()
     # Plus and minus are then two levels of one thing (strands, charges, the classes of the crx table).
-    tokens = [token for token in MISSING if token != "-"] if (stripped == "+").any() else list(MISSING)
+    tokens = [word for word in MISSING if word != "-"] if (stripped == "+").any() else list(MISSING)
     gaps = stripped.is_in(tokens).fill_null(True)
     return stripped.set(gaps, None) if gaps.any() else stripped
 
@@ -97,8 +98,7 @@ def infer(values: pl.Series, place: Place, *, is_category: bool = False) -> Type
     if values.dtype == pl.Datetime("us"):
         return describe(values, "datetime")
     if values.dtype.is_integer() and _is_inexact(values):
-        note = f"column {values.name!r} holds whole numbers beyond 2^53: read as names (category), not numbers"
-        return _category(values.cast(pl.String), note)
+        return _category(values.cast(pl.String), _beyond_exact(values.name, values.max()))
     return describe(values.cast(pl.Float64), "number")
 
 
@@ -177,16 +177,13 @@ def as_asked(values: pl.Series, kind: ColumnKind, place: Place, layout: str = ""
 
 
 def _infer_text(text: pl.Series, place: Place) -> Typed:
+    number = text.cast(pl.Float64, strict=False).fill_nan(None)
+    if number.null_count() == text.null_count():
+        return _number_or_name(text, number)
     known = text.drop_nulls()
-    if not len(known):
-        return describe(text.cast(pl.Float64), "number")
     distinct = known.unique().sort()
     if _is_boolean(distinct):
         return describe(_as_boolean(text), "boolean", levels=_boolean_levels(text))
-    number = text.cast(pl.Float64, strict=False).fill_nan(None)
-    n_not = number.null_count() - text.null_count()
-    if not n_not:
-        return _number_or_name(text, distinct, number)
     comma = _comma_layout(distinct)
     if comma == "either":
         note = (
@@ -206,17 +203,14 @@ def _infer_text(text: pl.Series, place: Place) -> Typed:
     return _category(text, *_doubts(text, number, seen, place))
 
 
-def _number_or_name(text: pl.Series, distinct: pl.Series, number: pl.Series) -> Typed:
-    padded = distinct.filter(distinct.str.contains(r"^[+-]?0\d"))
+def _number_or_name(text: pl.Series, number: pl.Series) -> Typed:
+    padded = text.filter(text.str.contains(r"^[+-]?0\d").fill_null(False))
     if len(padded):
-        note = f"column {text.name!r} has leading zeros ({padded[0]!r}): read as category; --type {text.name}=number reads numbers"
-        return _category(text, note)
-    long = distinct.filter(distinct.str.contains(r"^[+-]?\d{16,}$"))
-    if any(int(float(value)) != int(value) for value in long if len(value) < 300):
-        note = (
-            f"column {text.name!r} holds whole numbers beyond 2^53 ({long[0]!r}): read as names (category), not numbers"
-        )
-        return _category(text, note)
+        how = f"read as category; --type {text.name}=number reads numbers"
+        return _category(text, f"column {text.name!r} has leading zeros ({padded.min()!r}): {how}")
+    long = text.filter(text.str.contains(r"^[+-]?\d{16,}$").fill_null(False))
+    if any(len(value) >= _LONGEST_WHOLE or int(float(value)) != int(value) for value in long):
+        return _category(text, _beyond_exact(text.name, long.min()))
     return describe(number, "number")
 
 
@@ -244,13 +238,18 @@ def _date_problem(text: pl.Series, seen: dates.DateText, place: Place) -> str:
 
     remedy = f"write all as 2024-01-31, or give --type {text.name}=text"
     if seen.state == "mixed":
-        return f"column {text.name!r} mixes date formats: {quote(seen.examples[0])} and {quote(seen.examples[1])}; {remedy}"
-    return f"column {text.name!r} holds dates, but {quote(seen.examples[0])} is none; mend it, write NA, or give --type {text.name}=text"
+        both = f"{quote(seen.examples[0])} and {quote(seen.examples[1])}"
+        return f"column {text.name!r} mixes date formats: {both}; {remedy}"
+    return f"column {text.name!r} holds dates, but {quote(seen.examples[0])} is no day there is; mend it, or {remedy}"
 
 
 def _category(values: pl.Series, *notes: str) -> Typed:
     typed = describe(values, "category")
     return Typed(typed.values, typed.column, notes)
+
+
+def _beyond_exact(name: str, example: object) -> str:
+    return f"column {name!r} holds whole numbers beyond 2^53 ({example}): read as names (category), not numbers"
 
 
 def _is_inexact(values: pl.Series) -> bool:

@@ -26,7 +26,7 @@ __all__ = ["read_raw", "read_table"]
 
 
 def read_table(path: str | Path, *, types: Mapping[str, ColumnKind] | None = None) -> Table:
-    """Read a file and find the kind of every column.
+    r"""Read a file and find the kind of every column.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def read_table(path: str | Path, *, types: Mapping[str, ColumnKind] | None = Non
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "walks.csv"
-    ...     _ = path.write_text("km;rain;day\\n3,5;no;2024-01-31\\n4,25;yes;2024-02-01\\n")
+    ...     _ = path.write_text("km;rain;day\n3,5;no;2024-01-31\n4,25;yes;2024-02-01\n")
     ...     table = read_table(path)
     >>> [(column.name, column.kind) for column in table.schema.columns]
     [('km', 'number'), ('rain', 'boolean'), ('day', 'datetime')]

@@ -146,7 +146,7 @@ def build(raw: Raw, types: Mapping[str, ColumnKind] | None = None) -> Table:
 
 def _is_written_index(values: pl.Series) -> bool:
     """Say whether this is the row numbers that pandas and R write into the first, nameless column."""
-    if not re.fullmatch(r"(Unnamed: \d+|column \d+|)", values.name) or not len(values):
+    if not re.fullmatch(r"(Unnamed: \d+|column \d+|)", values.name) or len(values) < 2:
         return False
     number = (
         values.cast(pl.Float64, strict=False) if values.dtype in (pl.String,) or values.dtype.is_numeric() else None

@@ -138,18 +138,21 @@ def _classification(
         labels = list(levels)  # false before true, however they are written
     if len(labels) == len(values):
         raise DataError(
-            f"target {name!r} has {len(labels)} classes in {len(values)} rows, none of them twice: choose another target"
-            + (", or --task regression" if by_value else "")
+            f"target {name!r} has {len(labels)} classes in {len(values)} rows, none of them twice: "
+            f"choose another target{', or --task regression' if by_value else ''}"
         )
     order = pl.DataFrame({"label": labels, "code": np.arange(len(labels))})
     text = written(values).alias("label").to_frame()
     codes = text.join(order, on="label", how="left", maintain_order="left")["code"].to_numpy().astype(np.intp)
-    return Target(name, "classification", codes, tuple(labels), _positive(name, labels, positive))
+    return Target(name, "classification", codes, tuple(labels), _positive(name, labels, positive, by_value=by_value))
 
 
-def _positive(name: str, labels: list[str], positive: str | None) -> str | None:
+def _positive(name: str, labels: list[str], positive: str | None, *, by_value: bool) -> str | None:
     if positive is None:
         return labels[-1] if len(labels) == 2 else None
+    if by_value:  # "1.0" is the class "1"
+        number = pl.Series([positive]).cast(pl.Float64, strict=False)
+        positive = written(number)[0] or positive
     if positive not in labels:
         listed = ", ".join(labels[:10]) + (" ..." if len(labels) > 10 else "")
         raise DataError(f"--positive {positive!r} is no class of target {name!r}: choose one of {listed}")

@@ -80,8 +80,8 @@ def _sortable(values: pl.Series, column: Column, place: Place, *, alone: bool) -
     missing = values.is_null()
     if missing.any():
         raise DataError(
-            f"time {column.name!r} is missing in {int(missing.sum())} rows (first: {place.of(int(missing.arg_max() or 0))}): "
-            "remove those rows, or name another time column"
+            f"time {column.name!r} is missing in {int(missing.sum())} of {len(values)} rows "
+            f"(first: {place.of(int(missing.arg_max() or 0))}): remove those rows, or name another time column"
         )
     if column.kind == "datetime":
         return values
