@@ -1,0 +1,25 @@
+"""The figures of the report, in the manner of scikit-learn: ``X.from_result(audit).plot(ax=None)``.
+
+Each takes an audit or the dictionary of its report.json, and after `plot` has the attributes `ax_` and
+`figure_`. The report draws the same classes into its page. matplotlib is imported when something is drawn.
+"""
+
+from heldout.report.displays.candidates import CandidatesDisplay
+from heldout.report.displays.confusion import ConfusionDisplay
+from heldout.report.displays.differences import DifferencesDisplay
+from heldout.report.displays.display import Display
+from heldout.report.displays.optimism import OptimismDisplay
+from heldout.report.displays.order import OrderDisplay
+from heldout.report.displays.parts import PartsDisplay
+from heldout.report.displays.predictions import PredictionsDisplay
+
+__all__ = [
+    "CandidatesDisplay",
+    "ConfusionDisplay",
+    "DifferencesDisplay",
+    "Display",
+    "OptimismDisplay",
+    "OrderDisplay",
+    "PartsDisplay",
+    "PredictionsDisplay",
+]
