@@ -76,6 +76,8 @@ def _check(schema: Schema, columns: dict[str, Plain], place: Place) -> tuple[pl.
     series: list[pl.Series] = []
     notes: list[SchemaNote] = []
     for column in schema.columns:
+        if columns[column.name].problem:
+            raise SchemaMismatch(str(columns[column.name].problem))
         values = _typed(column, columns[column.name].values, place)
         series.append(values)
         notes += _news(column, values)

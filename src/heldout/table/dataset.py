@@ -135,7 +135,7 @@ def prepare(
     Raises
     ------
     DataError
-        Unknown columns; a target that is constant, missing, infinite or does not fit the task; fewer than 20 rows; one
+        Unknown columns; a nested column that is not dropped; a target that is constant, missing, infinite or does not fit the task; fewer than 20 rows; one
         group only; times that are missing or cannot be read; weights that are missing, negative or infinite; no
         feature left.
     InvalidInput
@@ -212,12 +212,19 @@ def _table(given: Any, types: Mapping[str, ColumnKind] | None) -> Table:
 def _roles(
     table: Table, target: str, group: tuple[str, ...], time: tuple[str, ...], drop: tuple[str, ...], weight: str | None
 ) -> _Roles:
-    names = table.schema.names
+    for name, problem in table.unread.items():
+        if name not in drop:
+            raise DataError(problem)
+    names = (*table.schema.names, *table.unread)
     known_name(target, names, "target")
+    if target in table.unread:
+        raise DataError(table.unread[target])
     given = {"group": group, "time": time, "drop": drop, "weight": () if weight is None else (weight,)}
     for role, columns in given.items():
         for name in columns:
             known_name(name, names, role)
+            if name in table.unread and role != "drop":
+                raise DataError(table.unread[name])
             if name == target:
                 raise DataError(f"column {name!r} is the target and cannot be {role} as well: name another")
     return _Roles(target, group, time, drop, weight)

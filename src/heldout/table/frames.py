@@ -6,8 +6,9 @@ values are null in all of them, NaN included. The index of a pandas frame is no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import narwhals as nw
@@ -17,7 +18,7 @@ import polars as pl
 from heldout.errors import DataError
 from heldout.table.kinds import clean, written
 
-__all__ = ["Plain", "plain_columns", "refuse_duplicates"]
+__all__ = ["Plain", "from_polars", "plain", "plain_columns", "refuse_duplicates"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Plain:
 
     values: pl.Series
     is_category: bool = False
+    problem: str | None = None  # why it cannot be read; an error only where the column is not dropped
 
 
 def plain_columns(frame: Any) -> list[Plain]:
@@ -34,14 +36,16 @@ def plain_columns(frame: Any) -> list[Plain]:
     Raises
     ------
     DataError
-        Not a frame; two columns of one name; a nested column.
+        Not a frame; two columns of one name.
     """
     if isinstance(frame, pl.LazyFrame):
         raise DataError("the frame is lazy: pass frame.collect()")
     if isinstance(frame, pl.DataFrame):
-        return [plain(frame[name]) for name in frame.columns]
+        return from_polars(frame)
     if nw.dependencies.is_pandas_dataframe(frame):
         return _from_pandas(frame)
+    if nw.dependencies.is_pyarrow_table(frame):
+        refuse_duplicates([str(name) for name in frame.column_names])
     try:
         native = nw.from_native(frame, eager_only=True)
     except TypeError:
@@ -49,13 +53,19 @@ def plain_columns(frame: Any) -> list[Plain]:
             f"expected a table or a frame of pandas, polars or Arrow, got {type(frame).__name__}: "
             "read files with heldout.table.read_table"
         ) from None
-    except Exception as problem:
-        if "uplicate" in str(problem):
-            refuse_duplicates([str(name) for name in getattr(frame, "column_names", [])])
-        raise DataError(f"the frame cannot be read ({_first_line(problem)}): pass pandas, polars or Arrow") from None
-    refuse_duplicates([str(name) for name in native.columns])
-    polars = native.to_polars()
-    return [plain(polars[name]) for name in polars.columns]
+    return from_polars(native.to_polars())
+
+
+def from_polars(frame: pl.DataFrame) -> list[Plain]:
+    """Return the columns of a polars frame; one that cannot be read says why."""
+    return [_attempt(name, partial(plain, frame[name]), frame.height) for name in frame.columns]
+
+
+def _attempt(name: str, read: Callable[[], Plain], n_rows: int) -> Plain:
+    try:
+        return read()
+    except DataError as problem:
+        return Plain(pl.Series(name, [None] * n_rows, dtype=pl.Float64), problem=str(problem))
 
 
 def refuse_duplicates(names: Sequence[str]) -> None:
@@ -114,7 +124,10 @@ def _from_pandas(frame: Any) -> list[Plain]:
     # By position, since names may repeat; without Arrow, which pandas users need not have.
     names = [str(name) for name in frame.columns]
     refuse_duplicates(names)
-    return [_plain_pandas(name, frame.iloc[:, place]) for place, name in enumerate(names)]
+    return [
+        _attempt(name, partial(_plain_pandas, name, frame.iloc[:, place]), len(frame))
+        for place, name in enumerate(names)
+    ]
 
 
 def _plain_pandas(name: str, series: Any) -> Plain:
@@ -173,7 +186,3 @@ def _from_objects(name: str, values: list[Any], missing: np.ndarray[Any, Any] | 
 
 def _all_numbers(types: set[type]) -> bool:
     return all(issubclass(kind, int | float | np.number) and kind is not bool for kind in types)
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -16,7 +16,7 @@ import polars as pl
 
 from heldout.errors import DataError
 from heldout.table.delimited import decode, read_delimited
-from heldout.table.frames import Plain, plain
+from heldout.table.frames import Plain, from_polars, plain
 from heldout.table.kinds import Place
 from heldout.table.names import nearest
 from heldout.table.schema import ColumnKind
@@ -138,7 +138,7 @@ def _columns(read: Callable[[Any], pl.DataFrame], data: bytes, source: str, what
     except Exception as problem:  # polars raises its own errors, OSError and, for damaged pages, panics of Rust
         first = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise DataError(f"{source} is not a whole {what} file ({first}): write it again") from None
-    return [plain(frame[name]) for name in frame.columns]
+    return from_polars(frame)
 
 
 def _read_json_lines(data: bytes, source: str) -> tuple[list[Plain], Place]:
@@ -150,7 +150,7 @@ def _read_json_lines(data: bytes, source: str) -> tuple[list[Plain], Place]:
         frame = _json_line_by_line(text, source)
     if frame.height != len(lines):
         frame = _json_line_by_line(text, source)
-    return [plain(frame[name]) for name in frame.columns], Place(lines, "line")
+    return from_polars(frame), Place(lines, "line")
 
 
 def _json_line_by_line(text: bytes, source: str) -> pl.DataFrame:

@@ -42,6 +42,9 @@ class Table:
         The caller's own frame.
     asked : mapping of str to kind
         The kinds that the user asked for.
+    unread : mapping of str to str
+        Columns of lists, structs and the like, which no frame of typed columns holds, with the reason: `prepare`
+        raises it unless the column is dropped.
     """
 
     frame: pl.DataFrame = field(repr=False)
@@ -52,6 +55,7 @@ class Table:
     place: Place = field(default_factory=Place, repr=False)
     native: Any = field(default=None, repr=False)
     asked: Mapping[str, ColumnKind] = field(default_factory=dict, repr=False)
+    unread: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -88,7 +92,7 @@ def table_from_frame(frame: Any, *, types: Mapping[str, ColumnKind] | None = Non
     Raises
     ------
     DataError
-        Not a frame; duplicate column names; nested columns; mixed date formats; a value that does not fit the
+        Not a frame; duplicate column names; nothing but nested columns; mixed date formats; a value that does not fit the
         kind asked for.
 
     Examples
@@ -119,8 +123,12 @@ def build(raw: Raw, types: Mapping[str, ColumnKind] | None = None) -> Table:
             raise InvalidInput(f"unknown kind {kind!r} for column {name!r}: choose one of {', '.join(KINDS)}")
     notes = list(raw.notes)
     typed: list[Typed] = []
+    unread: dict[str, str] = {}
     for column in raw.columns:
         values = column.values
+        if column.problem:
+            unread[values.name] = column.problem
+            continue
         if values.name not in asked and _is_written_index(values):
             notes.append(f"column {values.name!r} without a name of its own counts the rows: left out")
             continue
@@ -131,7 +139,9 @@ def build(raw: Raw, types: Mapping[str, ColumnKind] | None = None) -> Table:
         typed.append(found)
         notes += found.notes
     if not typed:
-        raise DataError(f"{raw.source} has no columns: give a table with a target and features")
+        raise DataError(
+            next(iter(unread.values()), "{raw.source} has no columns: give a table with a target and features")
+        )
     return Table(
         frame=pl.DataFrame([each.values for each in typed]),
         schema=Schema(tuple(each.column for each in typed)),
@@ -141,6 +151,7 @@ def build(raw: Raw, types: Mapping[str, ColumnKind] | None = None) -> Table:
         place=raw.place,
         native=raw.native,
         asked=asked,
+        unread=unread,
     )
 
 
