@@ -16,8 +16,11 @@ import typer
 
 import heldout
 from heldout.cli.audit import audit
+from heldout.cli.decompose import decompose
 from heldout.cli.demo import demo
+from heldout.cli.evaluate import evaluate
 from heldout.cli.failures import EXIT_INTERRUPTED, EXIT_USAGE, complain, explain, report_fault
+from heldout.cli.iid import iid
 from heldout.cli.output import emit
 from heldout.cli.predict import predict
 
@@ -37,6 +40,9 @@ app = typer.Typer(
 # What each command is for, in one line that somebody could type.
 _EXAMPLES: dict[Callable[..., int], str] = {
     audit: "heldout audit patients.csv --target outcome --group subject --drop id --out report",
+    iid: "heldout iid sales.csv --target revenue --time day",
+    evaluate: "heldout evaluate patients.csv --target outcome --group subject --candidate boosting",
+    decompose: "heldout decompose patients.csv --target outcome --group subject --candidate tree",
     predict: "heldout predict report/model.heldout new.csv --out predictions.csv",
     demo: "heldout demo --out demo",
 }

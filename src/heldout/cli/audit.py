@@ -16,7 +16,7 @@ from heldout.cli.output import as_json, emit, note
 from heldout.cli.progress import progress_on
 from heldout.errors import DataError
 
-__all__ = ["audit", "perform_audit"]
+__all__ = ["audit", "perform_audit", "summary"]
 
 DEFAULT_FOLDER = Path("heldout-report")
 
@@ -47,10 +47,7 @@ def audit(
             help="Only these, and the baseline; package.module:estimator for one of your own.",
         ),
     ] = None,
-    time_budget: Annotated[
-        float,
-        typer.Option("--time-budget", metavar="SECONDS", callback=options.above_0, help="A cap on extras."),
-    ] = 120.0,
+    time_budget: options.TimeBudget = 120.0,
     confidence_level: options.ConfidenceLevel = 0.95,
     seed: options.Seed = 0,
     threads: options.Threads = None,
@@ -99,7 +96,7 @@ def audit(
         "command": context.obj,
     }
     document, interrupted = perform_audit(data, target, out, arguments)
-    emit(_printed(document, print_json))
+    emit(as_json(document) if print_json else summary(document, out))
     return _exit_code(document, conditions, interrupted)
 
 
@@ -113,19 +110,14 @@ def perform_audit(data: Path, target: str, out: Path, arguments: Mapping[str, An
     with progress_on() as progress:
         result = run_audit(data, target, progress=progress, **arguments)
     result.save(out)
-    note(f"wrote {', '.join(sorted(str(out / file.name) for file in out.iterdir() if file.name in _FILES))}")
     return result.to_dict(), bool(result.interrupted)
 
 
-_FILES = ("report.html", "report.json", "model.heldout")
-
-
-def _printed(document: dict[str, Any], wants_json: bool) -> str:
-    if wants_json:
-        return as_json(document)
+def summary(document: dict[str, Any], out: Path) -> str:
+    """Return what an audit prints: the summary, and where the report lies."""
     from heldout.report import summary_text
 
-    return str(summary_text(document)).rstrip("\n")
+    return f"{summary_text(document)}\n\nReport: {out / 'report.html'}"
 
 
 def _exit_code(document: Mapping[str, Any], conditions: list[str], interrupted: bool) -> int:

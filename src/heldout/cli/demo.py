@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heldout.cli.audit import perform_audit
+from heldout.cli.audit import perform_audit, summary
 from heldout.cli.failures import EXIT_DONE, EXIT_INTERRUPTED
 from heldout.cli.output import emit
 
@@ -27,7 +27,6 @@ def demo(
     """
     from heldout.auditing.result import check_folder
     from heldout.examples import copy_vowel
-    from heldout.report import summary_text
 
     check_folder(out)
     table = copy_vowel(out)
@@ -36,6 +35,5 @@ def demo(
     arguments: dict[str, Any] = {"group": ["SpeakerNumber"], "drop": ["TT"], "command": command}
     emit(f"$ {command}\n")
     document, interrupted = perform_audit(table, "Class", out, arguments)
-    emit(str(summary_text(document)).rstrip("\n"))
-    emit(f"\nReport: {(out / 'report.html').resolve()}")
+    emit(summary(document, out.resolve()))
     return EXIT_INTERRUPTED if interrupted else EXIT_DONE

@@ -28,6 +28,7 @@ __all__ = [
     "Task",
     "Threads",
     "Time",
+    "TimeBudget",
     "Trust",
     "Type",
     "Weight",
@@ -128,13 +129,17 @@ Metric = Annotated[
     ),
 ]
 Candidate = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--candidate",
         "-c",
         metavar="NAME",
-        help="A candidate of the audit, or package.module:estimator for one of your own.",
+        help="A candidate of the audit (forest when not given), or package.module:estimator.",
     ),
+]
+TimeBudget = Annotated[
+    float,
+    typer.Option("--time-budget", metavar="SECONDS", callback=above_0, help="A cap on extras."),
 ]
 ConfidenceLevel = Annotated[
     float,

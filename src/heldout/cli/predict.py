@@ -45,9 +45,11 @@ def predict(
     if out is not None:
         _check_ending(out)
     from heldout.auditing import load
+    from heldout.table import read_as
 
     fitted = load(model, trust=tuple(trust or ()))
-    predictions, notes = fitted.predict_with_notes(_read(data, fitted))
+    rows, notes = read_as(data, fitted.schema)
+    predictions, _ = fitted.predict_with_notes(rows)
     if out is None:
         emit(predictions.write_csv().rstrip("\n"))
     else:
@@ -66,11 +68,15 @@ def _check_ending(out: Path) -> None:
         raise DataError(f"--out {out}: there is no folder {out.parent}; make it first")
 
 
-def _read(data: Path, fitted: Any) -> Any:
-    from heldout.table import read_as
-
-    return read_as(data, fitted.schema)
-
-
 def _note_lines(notes: Iterable[Any]) -> list[str]:
-    return [f"{one.column}: {one.what} in {one.n_rows:,} rows (such as {one.example})" for one in notes]
+    notes = list(notes)
+    lines = [
+        f"{one.column}: {one.what} in {one.n_rows:,} rows (such as {one.example})"
+        for one in notes
+        if one.what != "extra column"
+    ]
+    extra = [one.column for one in notes if one.what == "extra column"]
+    if extra:
+        shown = ", ".join(extra[:8]) + (f" and {len(extra) - 8} more" if len(extra) > 8 else "")
+        lines.append(f"columns that the model does not use: {shown}")
+    return lines

@@ -1,0 +1,156 @@
+"""What the single-stage commands share: the way from a file to rows, folds and one candidate.
+
+It is the audit's own way, with the audit's seeds, so a single stage prints the number that the audit would.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heldout.cli import options
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from heldout.auditing.candidates import Candidate
+    from heldout.auditing.scoring import Setting
+    from heldout.iid import IIDReport
+    from heldout.table import Dataset, Table
+
+__all__ = ["Request", "Stage", "check_dependence", "open_stage", "with_stand_in", "wrapped"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options that every single stage takes."""
+
+    data: Path
+    target: str
+    group: Sequence[str] | None
+    time: Sequence[str] | None
+    drop: Sequence[str] | None
+    types: Sequence[str] | None
+    deploy: str
+    horizon: int
+    task: str | None
+    seed: int
+    threads: int | None
+    positive: str | None = None
+    metric: str | None = None
+    confidence_level: float = 0.95
+
+    def dataset(self) -> Dataset:
+        """Read the table and make it ready for the target."""
+        from heldout.table import read_table
+
+        return self.prepared(read_table(self.data, types=options.column_types(self.types)), self.target)
+
+    def prepared(self, table: Table, target: str) -> Dataset:
+        """Make a table ready for a target, rows in time order where there is time."""
+        from heldout.auditing.request import in_time_order
+        from heldout.table import prepare
+
+        dataset = prepare(
+            table,
+            target,
+            group=list(self.group or ()) or None,
+            time=list(self.time or ()) or None,
+            drop=options.split_names(self.drop),
+            positive=self.positive,
+            task=self.task,
+        )
+        return in_time_order(dataset)
+
+    @property
+    def audit_seed(self) -> int:
+        """Return the seed that an audit with this --seed works with."""
+        from heldout._random import stream_seed
+
+        return stream_seed(self.seed, "audit")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Rows, folds and the candidate of a single stage."""
+
+    setting: Setting
+    candidate: Candidate
+
+    @property
+    def heading(self) -> str:
+        """Say what is measured and how rows are held out."""
+        dataset, choice = self.setting.dataset, self.setting.report.choice
+        condition = f" ({choice.conditional})" if choice.conditional else ""
+        return f"{dataset.source}: {len(dataset.target.values):,} rows. {choice.reason}{condition}"
+
+
+def with_stand_in(table: Table, values: NDArray[np.float64]) -> tuple[Table, str]:
+    """Add a column where `prepare` needs one that the user's table need not have, and return its name."""
+    import polars as pl
+
+    from heldout.table import Column, Schema
+
+    name = "(none)"
+    while name in table.schema.names:
+        name = f"({name})"
+    column = Column(name, "number", 0, minimum=float(values.min()), maximum=float(values.max()))
+    frame = table.frame.with_columns(pl.Series(name, values))
+    return replace(table, frame=frame, schema=Schema((*table.schema.columns, column))), name
+
+
+def check_dependence(dataset: Dataset, request: Request, *, with_target: bool = True) -> IIDReport:
+    """Test which parts of the IID assumption hold, as the audit does."""
+    from heldout._random import stream_seed
+    from heldout.iid import check
+
+    return check(
+        dataset.features,
+        dataset.target.values if with_target else None,
+        order="rows" if dataset.time is None else dataset.time,
+        groups=dataset.groups,
+        deploy=request.deploy,
+        task=dataset.target.task if with_target else None,
+        random_state=stream_seed(request.audit_seed, "iid"),
+        n_jobs=request.threads,
+        horizon=request.horizon,
+        target_name=dataset.target.name,
+        group_name=" + ".join(dataset.group_columns) or "group",
+    )
+
+
+def open_stage(request: Request, candidate: str) -> Stage:
+    """Read the table, choose how rows are held out, and find the candidate."""
+    from heldout.auditing.candidates import resolve_candidates
+    from heldout.auditing.plan import fold_count
+    from heldout.auditing.scoring import Setting
+    from heldout.losses import find_metric
+
+    names = options.candidate_names([candidate])
+    dataset = request.dataset()
+    metric = find_metric(request.metric, dataset.target.task)
+    report = check_dependence(dataset, request)
+    ordered = report.choice.scheme in {"blocked_time", "group_time"}
+    candidates = resolve_candidates(names, dataset.target.task, ordered=ordered)
+    setting = Setting(
+        dataset=dataset,
+        metric=metric,
+        report=report,
+        n_folds=fold_count(len(dataset.target.values), report.choice.scheme),
+        seed=request.audit_seed,
+        n_jobs=request.threads,
+        confidence_level=request.confidence_level,
+    )
+    setting = replace(setting, n_folds=setting.count_folds())
+    # The baselines are always among the candidates; the one that was named comes last of those that fit its name.
+    wanted = (names or [candidate])[0].rpartition(":")[2]
+    return Stage(setting, next(one for one in candidates if one.name == wanted))
+
+
+def wrapped(*paragraphs: str | None) -> str:
+    """Fill paragraphs to 80 columns; None is left out."""
+    return "\n".join(textwrap.fill(paragraph, 80, subsequent_indent="  ") for paragraph in paragraphs if paragraph)
