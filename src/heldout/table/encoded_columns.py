@@ -258,7 +258,8 @@ class TargetMeanFit:
             centred = values - values.mean()
             spread = np.sqrt(np.mean(np.square(centred)))
             if spread > 0:
-                scores[:, j] = np.bincount(codes, centred, minlength=size) / (counts + self.smoothing) / spread
+                sums = np.bincount(codes, centred, minlength=size)
+                scores[:, j] = sums / np.where(counts > 0, counts + self.smoothing, 1.0) / spread
         return scores
 
     def fit(self, series: pl.Series) -> tuple[TargetMeanColumn, Matrix]:

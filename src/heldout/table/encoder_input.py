@@ -10,24 +10,22 @@ import polars as pl
 
 from heldout.errors import InvalidInput
 
-__all__ = ["column_kind", "to_polars"]
+__all__ = ["column_kind", "refuse_lazy", "to_polars"]
 
 FEWEST_WORDS_OF_TEXT = 3.0
 
 
-def to_polars(X: Any) -> pl.DataFrame:
-    """Return any frame as a polars frame of the same types; object columns become strings.
+def refuse_lazy(X: Any) -> None:
+    """Raise InvalidInput if `X` is a frame whose rows are not at hand."""
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise InvalidInput(f"X must be a frame with its rows at hand, got a lazy {type(X).__name__}: collect it first")
 
-    Raises
-    ------
-    InvalidInput
-        `X` is lazy, or two columns have the same name.
-    """
+
+def to_polars(X: Any) -> pl.DataFrame:
+    """Return any frame as a polars frame of the same types; object columns become strings."""
     if isinstance(X, pl.DataFrame):
         return X
-    frame = nw.from_native(X)
-    if isinstance(frame, nw.LazyFrame):
-        raise InvalidInput(f"X must be a frame with its rows at hand, got a lazy {type(X).__name__}: collect it first")
+    frame = nw.from_native(X, eager_only=True)
     return pl.DataFrame([_to_series(frame[name]) for name in frame.columns])
 
 

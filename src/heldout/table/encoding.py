@@ -27,7 +27,7 @@ from heldout.table.encoded_columns import (
     TargetMeanColumn,
     TargetMeanFit,
 )
-from heldout.table.encoder_input import column_kind, to_polars
+from heldout.table.encoder_input import column_kind, refuse_lazy, to_polars
 from heldout.table.packing import pack, unpack
 from heldout.table.text_features import TextColumn
 
@@ -72,6 +72,7 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _frame(self, X: Any, *, fitting: bool) -> pl.DataFrame:
         """Return `X` as a polars frame of the fitted columns, in their order."""
+        refuse_lazy(X)
         if not is_frame(X):
             values = validate_data(self, X, reset=fitting, dtype=np.float64, ensure_all_finite=False)
             return pl.DataFrame(values, schema=[f"x{j}" for j in range(values.shape[1])])
