@@ -7,12 +7,15 @@ from scipy import stats
 FALSE_ALARM = 1e-5  # per assertion: a suite of a hundred such claims errs once in a thousand full runs
 
 
-def assert_rate(what: str, hits: int, runs: int, at_least: float | None = None, at_most: float | None = None) -> None:
+def assert_rate(
+    what: str, hits: int, runs: int, at_least: float | None = None, at_most: float | None = None
+) -> None:
     """Print hits / runs and fail when the binomial test contradicts the claimed bound on the rate.
 
     The power of each use is stated beside it by `power`.
     """
-    print(f"\n{what}: {hits} / {runs} = {hits / runs:.4f} (claimed {at_least if at_least is not None else ''}..{at_most if at_most is not None else ''})")
+    claim = f"at least {at_least}" if at_least is not None else f"at most {at_most}"
+    print(f"\n{what}: {hits} / {runs} = {hits / runs:.4f} (claimed: {claim})")
     if at_least is not None:
         p = stats.binomtest(hits, runs, at_least, alternative="less").pvalue
         assert p > FALSE_ALARM, f"{what}: {hits}/{runs} is below {at_least}: p = {p:.1e}"

@@ -1,4 +1,4 @@
-"""How well will a model do on data it has not seen, why does it fall short, and what would do better?
+"""Find out how well a model will do on data it has not seen, why it falls short, and fit one that does better.
 
 Names are resolved when first used, so that ``import heldout`` is quick and loads neither scikit-learn,
 matplotlib nor torch.

@@ -1,0 +1,48 @@
+# What CI runs, a person runs. `make demo` and `make test` work on a bare clone: they make their own .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -path '*/__pycache__/*')
+
+.PHONY: demo test lint types doctest unit slow docs wheel clean
+
+$(VENV)/made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/installed: $(VENV)/made $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/made $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test]'
+	touch $@ $(VENV)/installed
+
+demo: $(VENV)/installed
+	$(BIN)/heldout demo
+
+# Tests run against the installed package (built from the wheel), never against src.
+test: lint types doctest unit
+
+lint: $(VENV)/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-for-tests
+	$(BIN)/mypy
+
+doctest: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -q --doctest-modules --pyargs heldout -p no:cacheprovider
+
+unit: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -rs
+
+# The README's picture and the command line reference, made anew from the product.
+docs: $(VENV)/installed-for-tests
+	$(BIN)/python docs/make_command_line.py
+
+wheel:
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,205 @@
+"""The candidates: what is tried on every table, from the simplest to the most complex.
+
+Each is a scikit-learn estimator whose preprocessing is inside it, so that cloning and fitting it within a
+fold refits encoders, imputation and scaling on the training part alone. The list is ordered by simplicity:
+of candidates that tie, the first in the list is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
+from heldout.errors import InvalidInput
+from heldout.table import OrdinalEncoder, ScaledEncoder
+
+__all__ = ["Candidate", "default_candidates", "resolve_candidates"]
+
+Task = Literal["regression", "classification"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to predict the target.
+
+    Parameters
+    ----------
+    name : str
+        As on the command line and in `report.json`.
+    label : str
+        As printed in sentences.
+    estimator : scikit-learn estimator
+        Not fitted; every use clones it.
+    is_baseline : bool
+        Whether it ignores the features. A model that does not beat the best baseline shows no signal.
+    is_foreign : bool
+        Whether the user brought it. It is then handed row slices of the user's own frame.
+    """
+
+    name: str
+    label: str
+    estimator: Any
+    is_baseline: bool = False
+    is_foreign: bool = False
+
+
+def _scaled(model: Any) -> Pipeline:
+    return Pipeline([("encoder", ScaledEncoder()), ("model", model)])
+
+
+def _ordinal(model: Any) -> Pipeline:
+    return Pipeline([("encoder", OrdinalEncoder()), ("model", model)])
+
+
+def _regression(ordered: bool) -> list[Candidate]:
+    # Leaf sizes and counts are those of the design; none is tuned on any table.
+    penalties = [10.0**power for power in range(-3, 6)]
+    last = [Candidate("last-value", "the last value", LastValueRegressor(), is_baseline=True)] if ordered else []
+    return [
+        Candidate("baseline", "predicting the mean", DummyRegressor(), is_baseline=True),
+        *last,
+        Candidate("ridge", "ridge regression", _scaled(RidgeCV(penalties))),
+        Candidate("tree", "a single tree", _ordinal(DecisionTreeRegressor(min_samples_leaf=10))),
+        Candidate("knn", "nearest neighbours", _scaled(KNeighborsRegressor(10))),
+        Candidate(
+            "forest",
+            "a forest",
+            _ordinal(RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)),
+        ),
+        Candidate("boosting", "boosting", _ordinal(HistGradientBoostingRegressor(early_stopping=False))),
+    ]
+
+
+def boosting_rounds(n_classes: int) -> int:
+    """Return the rounds of boosting: a tree per class and round makes many classes slow, so they get fewer rounds.
+
+    Examples
+    --------
+    >>> boosting_rounds(2), boosting_rounds(11), boosting_rounds(100)
+    (100, 27, 20)
+    """
+    return int(min(max(300 // max(n_classes, 1), 20), 100))
+
+
+def _classification(ordered: bool, n_classes: int) -> list[Candidate]:
+    last = [Candidate("last-value", "the last class", LastValueClassifier(), is_baseline=True)] if ordered else []
+    return [
+        Candidate("baseline", "predicting the class shares", DummyClassifier(), is_baseline=True),
+        *last,
+        Candidate("logistic", "logistic regression", _scaled(LogisticRegression(max_iter=300, tol=1e-3))),
+        Candidate("tree", "a single tree", _ordinal(DecisionTreeClassifier(min_samples_leaf=10))),
+        Candidate("knn", "nearest neighbours", _scaled(KNeighborsClassifier(10))),
+        Candidate(
+            "forest",
+            "a forest",
+            _ordinal(RandomForestClassifier(50, min_samples_leaf=5, max_features=1 / 3)),
+        ),
+        Candidate(
+            "boosting",
+            "boosting",
+            _ordinal(HistGradientBoostingClassifier(max_iter=boosting_rounds(n_classes), early_stopping=False)),
+        ),
+    ]
+
+
+def default_candidates(task: Task, *, ordered: bool = False, n_classes: int = 2) -> list[Candidate]:
+    """Return the built-in candidates of a task, simplest first.
+
+    Parameters
+    ----------
+    task : "regression" or "classification"
+    ordered : bool, default False
+        Whether rows are predicted forward in time: then the last value seen is a baseline too.
+    n_classes : int, default 2
+
+    Examples
+    --------
+    >>> [candidate.name for candidate in default_candidates("regression")]
+    ['baseline', 'ridge', 'tree', 'knn', 'forest', 'boosting']
+    """
+    return _regression(ordered) if task == "regression" else _classification(ordered, n_classes)
+
+
+def _import_estimator(path: str) -> Any:
+    module_name, _, attribute = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInput(f"cannot import candidate {path!r} ({error}): write package.module:estimator") from error
+    return found() if isinstance(found, type) else found
+
+
+def _one(entry: Any, built_in: dict[str, Candidate]) -> Candidate:
+    if isinstance(entry, Candidate):
+        return entry
+    if isinstance(entry, str):
+        if entry in built_in:
+            return built_in[entry]
+        if ":" in entry:
+            estimator = _import_estimator(entry)
+            return _checked(Candidate(entry.partition(":")[2], entry, estimator, is_foreign=True))
+        raise InvalidInput(
+            f"unknown candidate {entry!r}: choose from {', '.join(built_in)}, or write package.module:estimator"
+        )
+    if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str):
+        return _checked(Candidate(entry[0], entry[0], entry[1], is_foreign=True))
+    raise InvalidInput(f"a candidate is a name or a pair (name, estimator), got {entry!r}")
+
+
+def _checked(candidate: Candidate) -> Candidate:
+    for method in ("fit", "predict", "get_params"):
+        if not hasattr(candidate.estimator, method):
+            raise InvalidInput(f"candidate {candidate.name!r} has no method {method}(): pass a scikit-learn estimator")
+    return candidate
+
+
+def resolve_candidates(
+    entries: Sequence[Any] | None, task: Task, *, ordered: bool = False, n_classes: int = 2
+) -> list[Candidate]:
+    """Turn names and (name, estimator) pairs into candidates; the baselines are always among them.
+
+    Parameters
+    ----------
+    entries : sequence of str, (str, estimator) or None
+        None means all built-in ones. Strings are names of built-in ones or ``package.module:estimator``.
+        The user's own come after the built-in ones in the order of simplicity.
+
+    Raises
+    ------
+    InvalidInput
+        An unknown name, two candidates of one name, or something that is no estimator.
+    """
+    built_in = {
+        candidate.name: candidate for candidate in default_candidates(task, ordered=ordered, n_classes=n_classes)
+    }
+    if entries is None:
+        return list(built_in.values())
+    if isinstance(entries, str):
+        entries = entries.split(",")
+    chosen = [_one(entry, built_in) for entry in entries]
+    named = {candidate.name for candidate in chosen if not candidate.is_foreign}
+    own = [candidate for candidate in chosen if candidate.is_foreign]
+    if own and not named - {"baseline", "last-value"} and all(not isinstance(e, str) for e in entries):
+        # candidates=[("mine", estimator)] adds to the built-in ones; naming any of those chooses among them.
+        named = set(built_in)
+    ours = [c for c in built_in.values() if c.is_baseline or c.name in named]
+    names = [c.name for c in (*ours, *own)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(f"two candidates are named {name!r}: give each its own name")
+    return [*ours, *(replace(c) for c in own)]

@@ -1,0 +1,417 @@
+"""The main job: table -> IID -> folds -> candidates -> choice -> parts of the error -> advice -> report.
+
+One way through: a later stage never reaches back into an earlier one.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import narwhals as nw
+import numpy as np
+
+from heldout._random import seed_of, stream_seed
+from heldout.auditing import document as sections
+from heldout.auditing.advice import advise
+from heldout.auditing.candidates import Candidate, resolve_candidates
+from heldout.auditing.model_file import FittedModel
+from heldout.auditing.optimism import Optimism, measure_optimism
+from heldout.auditing.plan import Clock, PlanKept, fold_count
+from heldout.auditing.request import Request, in_time_order, load_table
+from heldout.auditing.result import Audit
+from heldout.auditing.scoring import Progress, Scored, Setting, score_candidates
+from heldout.auditing.second_table import check_test_table
+from heldout.auditing.selection import Selection, choose
+from heldout.auditing.shortfall import Shortfall, measure_shortfall
+from heldout.auditing.verdict import write_verdict
+from heldout.generalization.fold_fit import seeded_clone
+from heldout.iid import IIDReport, check
+from heldout.losses import find_metric
+from heldout.table import Dataset, prepare
+
+__all__ = ["audit"]
+
+
+def audit(
+    data: Any,
+    target: str,
+    *,
+    test: Any = None,
+    group: str | Sequence[str] | None = None,
+    time: str | Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    types: Mapping[str, Any] | None = None,
+    weight: str | None = None,
+    positive: str | None = None,
+    deploy: str = "auto",
+    horizon: int = 0,
+    task: str | None = None,
+    metric: str | None = None,
+    candidates: Sequence[Any] | None = None,
+    time_budget: float = 120.0,
+    confidence_level: float = 0.95,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+    plan: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    name: str | None = None,
+    command: str | None = None,
+) -> Audit:
+    """Find out how well a model will do on rows it has not seen, why it falls short, and fit one.
+
+    Parameters
+    ----------
+    data : path or frame
+        CSV, TSV, Parquet, Arrow or JSON lines (also .gz), or a frame of pandas, polars or Arrow.
+    target : str
+        The column to predict.
+    test : path or frame, optional
+        A second table with the target. It is compared with the first, and the chosen model is scored on it; it never
+        takes part in a choice.
+    group : str or sequence of str, optional
+        Columns whose values, joined, name the unit that is held out whole.
+    time : str or sequence of str, optional
+        Columns that say when a row came; years before months before days.
+    drop : sequence of str
+        Columns left out of the features.
+    types : mapping of str to str, optional
+        Column types that override what was read: number, category, boolean, datetime, text.
+    weight : str, optional
+        Column of row weights, 0 or more: how much a row counts in the error and in every fit that takes weights.
+    positive : str, optional
+        The class of interest of a two-class target.
+    deploy : {"auto", "same", "new-groups", "future", "new-groups,future"}
+        What the rows to be predicted are like; "auto" follows the group and time columns named.
+    horizon : int, default 0
+        Rows between the last row known and the first one predicted, when ordered.
+    task : {"regression", "classification"}, optional
+    metric : str, optional
+        RMSE or log loss by default; see `heldout.losses.METRICS`.
+    candidates : sequence, optional
+        Names of built-in candidates, ``package.module:estimator`` strings, or (name, estimator) pairs.
+    time_budget : float, default 120
+        Seconds; a cap on everything beyond the fixed minimum of each stage.
+    confidence_level : float, default 0.95
+    random_state : None, int or numpy generator, default 0
+    n_jobs : int, optional
+        Fits at a time.
+    plan : mapping, optional
+        An earlier `report.json` whose plan is carried out again, to the same numbers.
+    progress : callable (stage, done, total), optional
+    name : str, optional
+        What the table is called in the report.
+    command : str, optional
+        The command that repeats the audit, for the report.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    DataError
+        The table cannot be used; the message says what, where and how to mend it.
+    InvalidInput
+        An argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np, polars
+    >>> rng = np.random.default_rng(0)
+    >>> frame = polars.DataFrame({"x": rng.normal(size=60), "z": rng.normal(size=60)})
+    >>> frame = frame.with_columns(y=2 * frame["x"] + 0.1 * rng.normal(size=60))
+    >>> result = audit(frame, "y", candidates=["ridge"], time_budget=5)
+    >>> result.document["winner"]["name"]
+    'ridge'
+    """
+    clock = Clock(time_budget)
+    request = Request(
+        target=target,
+        group=_names(group),
+        time=_names(time),
+        drop=list(drop),
+        types=dict(types) if types else None,
+        weight=weight,
+        positive=positive,
+        deploy=deploy,
+        horizon=horizon,
+        task=task,
+        metric=metric,
+        confidence_level=confidence_level,
+        seed=stream_seed(seed_of(random_state), "audit") if random_state is not None else seed_of(None),
+        n_jobs=n_jobs or min(joblib.cpu_count(), 4),
+    )
+    kept = PlanKept(time_budget) if plan is None else PlanKept.from_document(plan)
+    run = _Run(request, kept, clock, progress or _silent)
+    with joblib.parallel_config(backend="threading"):
+        # Fits release the GIL for most of their time, and threads share the table; processes would copy it.
+        return run.carry_out(data, test, candidates, name=name, command=command, shown_seed=_shown(random_state))
+
+
+def _names(columns: str | Sequence[str] | None) -> list[str]:
+    return [columns] if isinstance(columns, str) else list(columns or ())
+
+
+def _shown(random_state: Any) -> int | None:
+    return int(random_state) if isinstance(random_state, int | np.integer) else None
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+class _Run:
+    """The stages in order; each method is one stage."""
+
+    def __init__(self, request: Request, plan: PlanKept, clock: Clock, progress: Progress) -> None:
+        self.request, self.plan, self.clock, self.progress = request, plan, clock, progress
+        self.n_columns = 0
+
+    def carry_out(
+        self,
+        data: Any,
+        test: Any,
+        entries: Sequence[Any] | None,
+        *,
+        name: str | None,
+        command: str | None,
+        shown_seed: int | None,
+    ) -> Audit:
+        """Run all stages."""
+        dataset = self.read(data)
+        report = self.check_iid(dataset)
+        setting = self.setting(dataset, report)
+        candidates = resolve_candidates(
+            entries,
+            dataset.target.task,
+            ordered=report.choice.scheme in {"blocked_time", "group_time"},
+            n_classes=len(dataset.target.classes),
+        )
+        scored = score_candidates(candidates, setting, self.plan, self.clock, self.progress)
+        self.clock.finish_stage("candidates")
+        interrupted = scored.interrupted
+        selection = choose(scored, setting, self.plan.n_resamples)
+        self.clock.finish_stage("choice")
+        shortfall = (
+            Shortfall({}, reason="interrupted before the decomposition")
+            if interrupted
+            else self.shortfall(scored, selection, setting)
+        )
+        interrupted = interrupted or any("interrupted" in note for note in self.plan.left_out)
+        optimism: dict[str, Optimism] = {}
+        best, tested = None, None
+        try:
+            if not interrupted:
+                optimism = self.optimism(scored, selection, setting)
+            best = self.fit(scored[selection.winner].candidate, setting)
+            tested = (
+                None
+                if interrupted or test is None
+                else self.test(test, dataset, scored[selection.winner].candidate, best, setting)
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+            self.plan.left_out.append("interrupted before the last stages were finished")
+        document = self.write(
+            dataset,
+            setting,
+            scored,
+            selection,
+            shortfall,
+            optimism,
+            tested,
+            name,
+            command,
+            shown_seed,
+            interrupted,
+        )
+        if best is not None:
+            best = _with_manifest(best, document)
+        return Audit(
+            document=document,
+            iid=report,
+            splitter=setting.splitter(),
+            candidates=tuple(candidates),
+            decompositions=dict(shortfall.decompositions),
+            best=best,
+            interrupted=interrupted,
+        )
+
+    def read(self, data: Any) -> Dataset:
+        """Read the table and make it ready."""
+        self.progress("reading", 0, 1)
+        request = self.request
+        table = load_table(data, request.types)
+        self.n_columns = table.frame.width
+        dataset = prepare(
+            table,
+            request.target,
+            group=list(request.group) or None,
+            time=list(request.time) or None,
+            drop=list(request.drop),
+            weight=request.weight,
+            positive=request.positive,
+            task=request.task,
+        )
+        self.clock.finish_stage("reading")
+        return in_time_order(dataset)
+
+    def check_iid(self, dataset: Dataset) -> IIDReport:
+        """Test which parts of the IID assumption hold, and let that choose the split."""
+        self.progress("iid", 0, 1)
+        report = check(
+            dataset.features,
+            _labels(dataset),
+            order="rows" if dataset.time is None else dataset.time,
+            groups=dataset.groups,
+            deploy=self.request.deploy,
+            task=dataset.target.task,
+            n_permutations=self.plan.n_permutations,
+            random_state=stream_seed(self.request.seed, "iid"),
+            n_jobs=self.request.n_jobs,
+            horizon=self.request.horizon,
+            target_name=dataset.target.name,
+            group_name=" and ".join(dataset.group_columns) or "group",
+        )
+        self.clock.finish_stage("iid")
+        return report
+
+    def setting(self, dataset: Dataset, report: IIDReport) -> Setting:
+        """Fix what all candidates share."""
+        wanted = self.plan.n_folds or fold_count(len(dataset.target.values), report.choice.scheme)
+        setting = Setting(
+            dataset=dataset,
+            metric=find_metric(self.request.metric, dataset.target.task),
+            report=report,
+            n_folds=wanted,
+            seed=self.request.seed,
+            n_jobs=self.request.n_jobs,
+            confidence_level=self.request.confidence_level,
+        )
+        # Few groups or few distinct times allow fewer folds than wanted.
+        setting = replace(setting, n_folds=setting.count_folds())
+        self.plan.n_folds = setting.n_folds
+        return setting
+
+    def shortfall(self, scored: Mapping[str, Scored], selection: Selection, setting: Setting) -> Shortfall:
+        """Split the error into its parts."""
+        shortfall = measure_shortfall(scored, selection, setting, self.plan, self.clock, self.progress)
+        self.clock.finish_stage("decomposition")
+        return shortfall
+
+    def optimism(self, scored: Mapping[str, Scored], selection: Selection, setting: Setting) -> dict[str, Optimism]:
+        """Measure what a random split would have promised."""
+        if setting.report.choice.scheme in {"random", "stratified"}:
+            return {}
+        optimism = measure_optimism(scored, selection.winner, setting, self.plan, self.clock, self.progress)
+        self.clock.finish_stage("random split")
+        return optimism
+
+    def fit(self, candidate: Candidate, setting: Setting) -> FittedModel:
+        """Fit the chosen candidate on all rows."""
+        self.progress("fitting", 0, 1)
+        fitted = fit_on_all_rows(candidate, setting)
+        self.clock.finish_stage("fitting")
+        return fitted
+
+    def test(
+        self, test: Any, dataset: Dataset, candidate: Candidate, best: FittedModel, setting: Setting
+    ) -> dict[str, Any]:
+        """Compare the test table and score the chosen model on it."""
+        self.progress("test", 0, 1)
+        section = check_test_table(test, dataset, candidate, best, setting, self.request)
+        self.clock.finish_stage("test")
+        return section
+
+    def write(
+        self,
+        dataset: Dataset,
+        setting: Setting,
+        scored: Mapping[str, Scored],
+        selection: Selection,
+        shortfall: Shortfall,
+        optimism: Mapping[str, Optimism],
+        tested: dict[str, Any] | None,
+        name: str | None,
+        command: str | None,
+        shown_seed: int | None,
+        interrupted: bool,
+    ) -> dict[str, Any]:
+        """Assemble the document."""
+        self.plan.fits = sum(one.folds.n_fits for one in scored.values()) + sum(
+            parts.n_fits for parts in shortfall.decompositions.values()
+        )
+        self.plan.rows = setting.n_rows
+        document: dict[str, Any] = {
+            "schema": 1,
+            "data": sections.data_section(dataset, name or Path(dataset.source).name, self.n_columns),
+            "iid": setting.report.to_dict(),
+            "split": sections.split_section(setting, self.plan.n_repeats),
+            "candidates": sections.candidates_section(scored, selection, shortfall, setting),
+            "winner": sections.winner_section(scored, selection, setting),
+            "differences": sections.differences_section(scored, selection, setting),
+            "optimism": sections.optimism_section(optimism, scored, selection.winner, setting, interrupted),
+            "test": tested,
+            "predictions": sections.predictions_section(scored[selection.winner], setting),
+            "plan": self.plan.to_dict(),
+            "seed": shown_seed,
+            "versions": sections.versions_section(),
+            "command": command,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "interrupted": interrupted,
+        }
+        document = sections.plain(document)
+        document["advice"] = advise(document)
+        verdict, parts = write_verdict(document)
+        document["seconds"] = {**self.clock.seconds, "total": self.clock.used()}
+        return {"schema": 1, "verdict": verdict, "verdict_parts": parts, **document}
+
+
+def _labels(dataset: Dataset) -> Any:
+    values = dataset.target.values
+    return np.asarray(dataset.target.classes)[values] if dataset.target.classes else values
+
+
+def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:
+    """Fit a candidate on every row, with a seed of its own."""
+    dataset = setting.dataset
+    estimator = seeded_clone(candidate.estimator, setting.seed, "final fit")
+    estimator.fit(setting.rows_for(candidate), setting.y)
+    return FittedModel(
+        estimator=estimator,
+        schema=dataset.schema,
+        task=dataset.target.task,
+        classes=dataset.target.classes,
+        metric=setting.metric.name,
+        positive=dataset.target.positive,
+        manifest={},
+        frame_kind=_frame_kind(dataset.original) if candidate.is_foreign else "polars",
+    )
+
+
+def _frame_kind(frame: Any) -> Any:
+    implementation = nw.from_native(frame, eager_only=True).implementation
+    return "arrow" if implementation.is_pyarrow() else implementation.name.lower()
+
+
+def _with_manifest(model: FittedModel, document: Mapping[str, Any]) -> FittedModel:
+    winner = document["winner"]
+    return replace(
+        model,
+        manifest={
+            "verdict": document["verdict"],
+            "target": document["data"]["target"],
+            "candidate": winner["name"],
+            "metric": winner["metric"],
+            "error": winner["error"],
+            "ci_low": winner["ci_low"],
+            "ci_high": winner["ci_high"],
+            "split": document["split"]["scheme"],
+            "trained_on": {"n_rows": document["data"]["n_rows"], "sha256": document["data"]["sha256"]},
+        },
+    )

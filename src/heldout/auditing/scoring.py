@@ -1,0 +1,241 @@
+"""The candidates on common folds: per-row held-out losses, the error on training rows, intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.auditing.candidates import Candidate
+from heldout.auditing.plan import MAX_REPEATS, ROWS_FOR_WALD, Clock, PlanKept
+from heldout.generalization import ErrorEstimate, OutOfFold, error_from, out_of_fold
+from heldout.iid import IIDReport
+from heldout.losses import Metric
+from heldout.table import Dataset
+
+__all__ = [
+    "Progress",
+    "Scored",
+    "Setting",
+    "mean_loss_metric",
+    "score_candidates",
+    "score_once",
+    "zero_one_losses",
+]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that all candidates share: rows, folds, loss, seed."""
+
+    dataset: Dataset
+    metric: Metric
+    report: IIDReport
+    n_folds: int
+    seed: int
+    n_jobs: int | None
+    confidence_level: float
+
+    @property
+    def n_rows(self) -> int:
+        """Return the number of rows."""
+        return len(self.dataset.target.values)
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Return the target: float64 values, or class codes."""
+        return self.dataset.target.values
+
+    @property
+    def classes(self) -> NDArray[np.intp] | None:
+        """Return all class codes, or None for regression."""
+        n_classes = len(self.dataset.target.classes)
+        return np.arange(n_classes) if n_classes else None
+
+    def splitter(self, repeat: int = 0, n_folds: int | None = None) -> Any:
+        """Return the splitter of one repeat of the folds."""
+        return self.report.splitter(n_folds=n_folds or self.n_folds, random_state=self.seed + repeat)
+
+    def count_folds(self) -> int:
+        """Return the number of folds of one repeat that this table allows."""
+        return int(self.splitter().get_n_splits(np.empty((self.n_rows, 1)), self.y, self.dataset.groups))
+
+    @property
+    def units(self) -> NDArray[np.intp] | None:
+        """Return what is exchangeable: group or block of each row, None where rows are."""
+        units = self.splitter().units(self.n_rows, self.dataset.groups)
+        return None if units is None else np.asarray(units)
+
+    def rows_for(self, candidate: Candidate) -> Any:
+        """Return the features as that candidate takes them: typed for ours, the user's own frame for the user's."""
+        return self.dataset.original if candidate.is_foreign else self.dataset.features
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One candidate on all folds and repeats."""
+
+    candidate: Candidate
+    folds: OutOfFold
+    estimate: ErrorEstimate
+    mean_loss: ErrorEstimate
+    zero_one: NDArray[np.float64] | None
+    area_under_curve: float | None
+    seconds: float
+
+
+def mean_loss_metric(metric: Metric) -> Metric:
+    """Return the metric that is the mean loss itself."""
+    return replace(metric, name=metric.loss.name, from_mean_loss=float, higher_is_better=False)
+
+
+def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFold:
+    """Fit and predict one candidate on the folds of one splitter."""
+    return out_of_fold(
+        candidate.estimator,
+        setting.rows_for(candidate),
+        setting.y,
+        splitter=splitter,
+        loss=setting.metric.loss,
+        groups=setting.dataset.groups,
+        classes=setting.classes,
+        other_losses=() if setting.classes is None or setting.metric.loss.name == "zero_one" else ("zero_one",),
+        n_jobs=setting.n_jobs,
+        random_state=setting.seed,
+    )
+
+
+def score_candidates(
+    candidates: Sequence[Candidate], setting: Setting, plan: PlanKept, clock: Clock, progress: Progress
+) -> dict[str, Scored]:
+    """Score all candidates on common folds; further repeats of the folds only while the budget has room.
+
+    Every repeat is run for all candidates or for none, so that all are judged on the same rows as often. On an
+    interrupt the candidates that are through the first repeat are kept.
+    """
+    repeats: dict[str, list[OutOfFold]] = {candidate.name: [] for candidate in candidates}
+    seconds = dict.fromkeys(repeats, 0.0)
+    n_wanted = plan.n_repeats if plan.given else _repeats_worth_having(setting)
+    done = 0
+    try:
+        for repeat in range(n_wanted):
+            if repeat and not plan.given and not clock.room_for(sum(seconds.values()) / repeat):
+                plan.leave_out(f"{n_wanted - repeat} of {n_wanted} repeats of the folds")
+                break
+            this_repeat = {}
+            for position, candidate in enumerate(candidates):
+                progress("candidates", repeat * len(candidates) + position, n_wanted * len(candidates))
+                started = time.monotonic()
+                this_repeat[candidate.name] = score_once(candidate, setting, setting.splitter(repeat))
+                seconds[candidate.name] += time.monotonic() - started
+                if repeat == 0:
+                    repeats[candidate.name].append(this_repeat[candidate.name])
+            if repeat:
+                for name, folds in this_repeat.items():
+                    repeats[name].append(folds)
+            done = repeat + 1
+    except KeyboardInterrupt:
+        if not any(repeats.values()):
+            raise
+        plan.left_out.append("interrupted while candidates were scored")
+        candidates = [candidate for candidate in candidates if repeats[candidate.name]]
+        plan.n_repeats = max(done, 1)
+        return _summarised(candidates, repeats, seconds, setting, interrupted=True)
+    plan.n_repeats = done
+    return _summarised(candidates, repeats, seconds, setting)
+
+
+def _repeats_worth_having(setting: Setting) -> int:
+    if setting.report.choice.scheme in {"blocked_time", "group_time"}:
+        return 1  # forward chaining has one order only
+    return 1 if setting.n_rows >= ROWS_FOR_WALD else MAX_REPEATS
+
+
+class ScoredCandidates(dict[str, Scored]):
+    """Scored candidates by name; `interrupted` says whether some are missing."""
+
+    interrupted: bool = False
+
+
+def _summarised(
+    candidates: Sequence[Candidate],
+    repeats: dict[str, list[OutOfFold]],
+    seconds: dict[str, float],
+    setting: Setting,
+    interrupted: bool = False,
+) -> ScoredCandidates:
+    scored = ScoredCandidates()
+    for candidate in candidates:
+        scored[candidate.name] = summarise(candidate, repeats[candidate.name], seconds[candidate.name], setting)
+    scored.interrupted = interrupted
+    return scored
+
+
+def summarise(candidate: Candidate, repeats: Sequence[OutOfFold], seconds: float, setting: Setting) -> Scored:
+    """Join the repeats of one candidate: losses are averaged per row, predictions are those of the first repeat.
+
+    Accuracy is averaged over repeats, not taken from averaged predictions: those would be an ensemble's.
+    """
+    folds = _joined(repeats)
+    arguments = {
+        "splitter": setting.splitter(),
+        "units": setting.units,
+        "confidence_level": setting.confidence_level,
+    }
+    return Scored(
+        candidate=candidate,
+        folds=folds,
+        estimate=error_from(folds, metric=setting.metric, **arguments),
+        mean_loss=error_from(folds, metric=mean_loss_metric(setting.metric), **arguments),
+        zero_one=_mean_of([zero_one_losses(part) for part in repeats]) if setting.classes is not None else None,
+        area_under_curve=_area_under_curve(repeats, setting),
+        seconds=seconds,
+    )
+
+
+def _joined(repeats: Sequence[OutOfFold]) -> OutOfFold:
+    first = repeats[0]
+    return replace(
+        first,
+        losses=_mean_of([part.losses for part in repeats]),
+        fold_losses=tuple(loss for part in repeats for loss in part.fold_losses),
+        fold_sizes=tuple(sizes for part in repeats for sizes in part.fold_sizes),
+        training_losses=tuple(loss for part in repeats for loss in part.training_losses),
+        test_rows=tuple(rows for part in repeats for rows in part.test_rows),
+        repeat_of=tuple(repeat for repeat, part in enumerate(repeats) for _ in part.repeat_of),
+        n_fits=sum(part.n_fits for part in repeats),
+    )
+
+
+def _mean_of(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.asarray(np.mean(np.stack(arrays), axis=0))
+
+
+def zero_one_losses(folds: OutOfFold) -> NDArray[np.float64]:
+    """Return 1 per row that is predicted wrong, 0 per right one, NaN where no fold tested the row."""
+    return folds.losses if folds.loss.name == "zero_one" else folds.by_loss["zero_one"].losses
+
+
+def _area_under_curve(repeats: Sequence[OutOfFold], setting: Setting) -> float | None:
+    if setting.classes is None or repeats[0].predictions.ndim != 2:
+        return None
+    values = [_one_area(part, setting) for part in repeats]
+    return None if any(value is None for value in values) else float(np.mean([v for v in values if v is not None]))
+
+
+def _one_area(folds: OutOfFold, setting: Setting) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    tested = np.isfinite(folds.losses)
+    y, probability = setting.y[tested], folds.predictions[tested]
+    if len(np.unique(y)) < len(setting.dataset.target.classes):
+        return None  # a class that was never tested has no curve
+    if probability.shape[1] == 2:
+        return float(roc_auc_score(y, probability[:, 1]))
+    return float(roc_auc_score(y, probability / probability.sum(axis=1, keepdims=True), multi_class="ovr"))

@@ -1,0 +1,144 @@
+"""Which candidate is chosen, by how much it beats the baseline, and what having won did to its score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout._random import stream_seed
+from heldout.auditing.optimism import FEWEST_UNITS, linearised
+from heldout.auditing.scoring import Scored, Setting
+from heldout.generalization import (
+    PairedDifference,
+    SelectedError,
+    paired_difference,
+    selected_error,
+    simplest_tied,
+)
+from heldout.generalization.paired import SimplestTied
+from heldout.losses import Metric
+
+__all__ = ["Improvement", "Selection", "choose", "improvement_over"]
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """By which share the winner's error lies below the baseline's."""
+
+    share: float | None
+    ci: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The choice and its evidence.
+
+    Parameters
+    ----------
+    winner : str
+    tied : tuple of str
+        Candidates that cannot be told from the lowest error; the simplest of them is the winner.
+    baseline : str
+        The better of the baselines.
+    differences : dict of str to PairedDifference
+        Mean loss, candidate minus winner.
+    corrected : SelectedError
+        The winner's mean loss corrected for having won; `shift` moves its interval too.
+    improvement : Improvement
+    """
+
+    winner: str
+    tied: tuple[str, ...]
+    baseline: str
+    differences: Mapping[str, PairedDifference]
+    corrected: SelectedError
+    improvement: Improvement
+
+
+def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> Selection:
+    """Choose the simplest candidate that ties with the lowest error, and correct its score.
+
+    The order of `scored` is the order of simplicity. The correction replays this whole rule on resampled rows, groups
+    or blocks.
+    """
+    names = list(scored)
+    losses = np.column_stack([scored[name].folds.losses for name in names])
+    arguments = {
+        "n_folds": setting.n_folds,
+        "scheme": setting.report.choice.scheme,
+        "confidence_level": setting.confidence_level,
+    }
+    order = list(range(len(names)))
+    choice = simplest_tied(losses, units=setting.units, order_of_simplicity=order, **arguments)
+    corrected = selected_error(
+        losses,
+        units=setting.units,
+        choose=SimplestTied(order, **arguments),
+        n_resamples=n_resamples,
+        random_state=stream_seed(setting.seed, "winner correction"),
+    )
+    winner = names[choice.index]
+    baselines = [name for name in names if scored[name].candidate.is_baseline]
+    baseline = min(baselines, key=lambda name: scored[name].mean_loss.error)
+    return Selection(
+        winner=winner,
+        tied=tuple(names[index] for index in choice.tied),
+        baseline=baseline,
+        differences={
+            name: paired_difference(
+                scored[name].folds.losses, scored[winner].folds.losses, units=setting.units, **arguments
+            )
+            for name in names
+            if name != winner
+        },
+        corrected=corrected,
+        improvement=improvement_over(scored[baseline], scored[winner], corrected.shift, setting),
+    )
+
+
+def _as_error(metric: Metric) -> Metric:
+    # A share "below the baseline" needs something that falls when a model improves: for accuracy the error rate.
+    from heldout.losses import METRICS
+
+    return METRICS["error_rate"] if metric.name == "accuracy" else metric
+
+
+def improvement_over(baseline: Scored, winner: Scored, shift: float, setting: Setting) -> Improvement:
+    r"""Return 1 - error(winner) / error(baseline) with its interval, the winner's error corrected by `shift`.
+
+    The interval is that of the paired difference of the logarithms (first order): both errors rise and fall with
+    the same hard rows, so the pairing must not be thrown away.
+    """
+    if baseline.candidate.name == winner.candidate.name:
+        return Improvement(0.0, None)
+    metric = _as_error(setting.metric)
+    mean_winner = float(np.nanmean(winner.folds.losses))
+    error_winner = metric.from_mean_loss(mean_winner + shift)
+    error_baseline = metric.from_mean_loss(float(np.nanmean(baseline.folds.losses)))
+    if error_winner <= 0 or error_baseline <= 0:
+        return Improvement(None, None)
+    difference = paired_difference(
+        _log_losses(winner.folds.losses, metric),
+        _log_losses(baseline.folds.losses, metric),
+        units=setting.units,
+        n_folds=setting.n_folds,
+        scheme=setting.report.choice.scheme,
+        confidence_level=setting.confidence_level,
+    )
+    ratio = math.log(error_winner / error_baseline)
+    if difference.standard_error is None or difference.n_units < FEWEST_UNITS:
+        return Improvement(1 - math.exp(ratio), None)
+    assert difference.ci_low is not None  # noqa: S101 - both ends stand or fall with the standard error
+    assert difference.ci_high is not None  # noqa: S101 - as above
+    low = ratio + difference.ci_low - difference.difference
+    high = ratio + difference.ci_high - difference.difference
+    return Improvement(1 - math.exp(ratio), (1 - math.exp(high), 1 - math.exp(low)))
+
+
+def _log_losses(losses: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    error = metric.from_mean_loss(float(np.nanmean(losses)))
+    return linearised(losses, metric) / error
