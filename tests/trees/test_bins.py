@@ -71,7 +71,7 @@ def test_columns_of_many_values_equal_the_twin_with_all_bins_in_use(random_seed,
 
 
 @pytest.mark.parametrize("n_rows", [4095, 4096, 20_000])
-@pytest.mark.parametrize("kind", ["normal", "rounded", "float32", "all equal", "wide"])
+@pytest.mark.parametrize("kind", ["normal", "rounded", "float32", "all equal", "one differs", "wide"])
 def test_long_columns_which_are_sorted_digit_by_digit_equal_the_twin(n_rows, kind, seed):
     rng = np.random.default_rng(seed)
     column = rng.normal(size=n_rows)
@@ -81,6 +81,9 @@ def test_long_columns_which_are_sorted_digit_by_digit_equal_the_twin(n_rows, kin
         column = column.astype(np.float32)
     elif kind == "all equal":
         column[:] = -3.25
+    elif kind == "one differs":
+        column[:] = -3.25
+        column[n_rows // 2] = 7.0
     elif kind == "wide":
         column = np.sign(column) * 10.0 ** rng.uniform(-320, 308, n_rows)
         column[:3] = np.inf, -np.inf, np.nan
@@ -212,6 +215,23 @@ def test_weighted_bins_differ_from_the_mean_weight_by_less_than_one_row(seed):
     column, weight = rng.normal(size=5_000), rng.uniform(0.5, 1.5, size=5_000)
     sums = np.bincount(codes_of(column, _native.find_cut_points(column, weight, 50)), weights=weight)
     np.testing.assert_allclose(sums, weight.sum() / 50, atol=1.5)
+
+
+@pytest.mark.parametrize(("quarters", "cut"), [(0, 1.5), (1, 1.5), (2, 1.5), (3, 2.5), (4, 2.5)])
+def test_weights_are_rounded_to_the_nearest_unit_and_ties_to_even(quarters, cut):
+    # Three rows of at most weight 1: the unit is 2**-51, as 1 < 2**1, 3 < 2**2 and 54 - 1 - 2 = 51. The first row
+    # fills one of two bins if it weighs no less than the other two, which are above it by so many quarters of a unit.
+    weight = np.array([1.0, 0.5, 0.5 + quarters * 2.0**-53])
+    column = np.array([1.0, 2.0, 3.0])
+    assert _native.find_cut_points(column, weight, 2).tolist() == [cut]
+    assert twin.find_cut_points(column, weight, 2).tolist() == [cut]
+
+
+@pytest.mark.parametrize(("last", "cut"), [(0.0, 1.5), (SMALLEST, 2.5)])
+def test_a_weight_far_below_the_unit_counts_as_one_unit_and_a_weight_of_zero_as_none(last, cut):
+    # The first row weighs exactly as much as the next two, so that one unit more moves the cut.
+    column, weight = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 0.5, 0.5, last])
+    assert _native.find_cut_points(column, weight, 2).tolist() == [cut]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
