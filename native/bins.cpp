@@ -118,7 +118,7 @@ double cut_between(double lower, double upper) {
   double middle = (a + b) / 2;
   if (std::isinf(middle)) middle = a / 2 + b / 2;
   middle += 0.0; // never -0.0
-  return middle >= lower && middle < upper ? middle : lower;
+  return middle < upper ? middle : lower; // rounding is monotone: never below lower
 }
 
 // What a bin weighs when a value heavier than a bin counts as one full bin: `rest` spread over `n_bins`.
