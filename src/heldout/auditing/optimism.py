@@ -18,7 +18,6 @@ from scipy import stats
 from heldout._random import stream_seed
 from heldout.auditing.plan import Clock, PlanKept
 from heldout.auditing.scoring import Progress, Scored, Setting, score_once, zero_one_losses
-from heldout.generalization import paired_difference
 from heldout.losses import METRICS, Metric
 from heldout.splits import matched_random_folds
 
@@ -144,19 +143,12 @@ def _around_zero(
     setting: Setting,
 ) -> tuple[float, float] | None:
     """Return how far the interval reaches below and above the gap; None where there are too few units."""
-    scheme, units = setting.report.choice.scheme, setting.units
-    if scheme in {"blocked_time", "group_time"}:
+    units = setting.units
+    if setting.is_ordered:
         return _over_blocks(safe, random, safe_folds, random_folds, setting.confidence_level)
     if units is not None and len(np.unique(units)) < FEWEST_UNITS:
         return None
-    difference = paired_difference(
-        safe,
-        random,
-        units=units,
-        n_folds=setting.n_folds,
-        scheme=scheme,
-        confidence_level=setting.confidence_level,
-    )
+    difference = setting.paired(safe, random)
     if difference.ci_low is None or difference.ci_high is None:
         return None
     return difference.ci_low - difference.difference, difference.ci_high - difference.difference

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from heldout.auditing.candidates import Candidate
 from heldout.auditing.plan import MAX_REPEATS, ROWS_FOR_WALD, Clock, PlanKept
-from heldout.generalization import ErrorEstimate, OutOfFold, error_from, out_of_fold
+from heldout.generalization import (
+    ErrorEstimate,
+    OutOfFold,
+    PairedDifference,
+    error_from,
+    out_of_fold,
+    paired_difference,
+)
 from heldout.iid import IIDReport
 from heldout.losses import Metric
 from heldout.table import Dataset
@@ -20,6 +27,7 @@ from heldout.table import Dataset
 __all__ = [
     "Progress",
     "Scored",
+    "ScoredCandidates",
     "Setting",
     "mean_loss_metric",
     "score_candidates",
@@ -72,6 +80,27 @@ class Setting:
         units = self.splitter().units(self.n_rows, self.dataset.groups)
         return None if units is None else np.asarray(units)
 
+    @property
+    def scheme(self) -> str:
+        """Return the name of the split."""
+        return self.report.choice.scheme
+
+    @property
+    def is_ordered(self) -> bool:
+        """Return whether rows are predicted forward in time."""
+        return self.scheme in {"blocked_time", "group_time"}
+
+    def paired(self, losses_a: NDArray[np.float64], losses_b: NDArray[np.float64]) -> PairedDifference:
+        """Compare two columns of held-out losses row by row, over this table's units."""
+        return paired_difference(
+            losses_a,
+            losses_b,
+            units=self.units,
+            n_folds=self.n_folds,
+            scheme=self.scheme,
+            confidence_level=self.confidence_level,
+        )
+
     def rows_for(self, candidate: Candidate) -> Any:
         """Return the features as that candidate takes them: typed for ours, the user's own frame for the user's."""
         return self.dataset.original if candidate.is_foreign else self.dataset.features
@@ -90,6 +119,12 @@ class Scored:
     seconds: float
 
 
+class ScoredCandidates(dict[str, Scored]):
+    """Scored candidates by name; `interrupted` says whether some are missing."""
+
+    interrupted: bool = False
+
+
 def mean_loss_metric(metric: Metric) -> Metric:
     """Return the metric that is the mean loss itself."""
     return replace(metric, name=metric.loss.name, from_mean_loss=float, higher_is_better=False)
@@ -104,7 +139,7 @@ def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFo
         splitter=splitter,
         loss=setting.metric.loss,
         groups=setting.dataset.groups,
-        classes=setting.classes,
+        classes=None if setting.classes is None else list(setting.classes),
         other_losses=() if setting.classes is None or setting.metric.loss.name == "zero_one" else ("zero_one",),
         n_jobs=setting.n_jobs,
         random_state=setting.seed,
@@ -113,7 +148,7 @@ def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFo
 
 def score_candidates(
     candidates: Sequence[Candidate], setting: Setting, plan: PlanKept, clock: Clock, progress: Progress
-) -> dict[str, Scored]:
+) -> ScoredCandidates:
     """Score all candidates on common folds; further repeats of the folds only while the budget has room.
 
     Every repeat is run for all candidates or for none, so that all are judged on the same rows as often. On an
@@ -152,15 +187,9 @@ def score_candidates(
 
 
 def _repeats_worth_having(setting: Setting) -> int:
-    if setting.report.choice.scheme in {"blocked_time", "group_time"}:
+    if setting.is_ordered:
         return 1  # forward chaining has one order only
     return 1 if setting.n_rows >= ROWS_FOR_WALD else MAX_REPEATS
-
-
-class ScoredCandidates(dict[str, Scored]):
-    """Scored candidates by name; `interrupted` says whether some are missing."""
-
-    interrupted: bool = False
 
 
 def _summarised(
@@ -183,16 +212,21 @@ def summarise(candidate: Candidate, repeats: Sequence[OutOfFold], seconds: float
     Accuracy is averaged over repeats, not taken from averaged predictions: those would be an ensemble's.
     """
     folds = _joined(repeats)
-    arguments = {
-        "splitter": setting.splitter(),
-        "units": setting.units,
-        "confidence_level": setting.confidence_level,
-    }
+    estimate, mean_loss = (
+        error_from(
+            folds,
+            metric=metric,
+            splitter=setting.splitter(),
+            units=setting.units,
+            confidence_level=setting.confidence_level,
+        )
+        for metric in (setting.metric, mean_loss_metric(setting.metric))
+    )
     return Scored(
         candidate=candidate,
         folds=folds,
-        estimate=error_from(folds, metric=setting.metric, **arguments),
-        mean_loss=error_from(folds, metric=mean_loss_metric(setting.metric), **arguments),
+        estimate=estimate,
+        mean_loss=mean_loss,
         zero_one=_mean_of([zero_one_losses(part) for part in repeats]) if setting.classes is not None else None,
         area_under_curve=_area_under_curve(repeats, setting),
         seconds=seconds,

@@ -12,14 +12,8 @@ from numpy.typing import NDArray
 from heldout._random import stream_seed
 from heldout.auditing.optimism import FEWEST_UNITS, linearised
 from heldout.auditing.scoring import Scored, Setting
-from heldout.generalization import (
-    PairedDifference,
-    SelectedError,
-    paired_difference,
-    selected_error,
-    simplest_tied,
-)
-from heldout.generalization.paired import SimplestTied
+from heldout.generalization import PairedDifference, SelectedError, selected_error
+from heldout.generalization.paired import SimplestTied, simplest_tied
 from heldout.losses import Metric
 
 __all__ = ["Improvement", "Selection", "choose", "improvement_over"]
@@ -67,17 +61,19 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
     """
     names = list(scored)
     losses = np.column_stack([scored[name].folds.losses for name in names])
-    arguments = {
-        "n_folds": setting.n_folds,
-        "scheme": setting.report.choice.scheme,
-        "confidence_level": setting.confidence_level,
-    }
-    order = list(range(len(names)))
-    choice = simplest_tied(losses, units=setting.units, order_of_simplicity=order, **arguments)
+    rule = SimplestTied(range(len(names)), setting.n_folds, setting.scheme, setting.confidence_level)
+    choice = simplest_tied(
+        losses,
+        units=setting.units,
+        n_folds=rule.n_folds,
+        scheme=rule.scheme,
+        order_of_simplicity=rule.order_of_simplicity,
+        confidence_level=rule.confidence_level,
+    )
     corrected = selected_error(
         losses,
         units=setting.units,
-        choose=SimplestTied(order, **arguments),
+        choose=rule,
         n_resamples=n_resamples,
         random_state=stream_seed(setting.seed, "winner correction"),
     )
@@ -89,9 +85,7 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
         tied=tuple(names[index] for index in choice.tied),
         baseline=baseline,
         differences={
-            name: paired_difference(
-                scored[name].folds.losses, scored[winner].folds.losses, units=setting.units, **arguments
-            )
+            name: setting.paired(scored[name].folds.losses, scored[winner].folds.losses)
             for name in names
             if name != winner
         },
@@ -121,14 +115,7 @@ def improvement_over(baseline: Scored, winner: Scored, shift: float, setting: Se
     error_baseline = metric.from_mean_loss(float(np.nanmean(baseline.folds.losses)))
     if error_winner <= 0 or error_baseline <= 0:
         return Improvement(None, None)
-    difference = paired_difference(
-        _log_losses(winner.folds.losses, metric),
-        _log_losses(baseline.folds.losses, metric),
-        units=setting.units,
-        n_folds=setting.n_folds,
-        scheme=setting.report.choice.scheme,
-        confidence_level=setting.confidence_level,
-    )
+    difference = setting.paired(_log_losses(winner.folds.losses, metric), _log_losses(baseline.folds.losses, metric))
     ratio = math.log(error_winner / error_baseline)
     if difference.standard_error is None or difference.n_units < FEWEST_UNITS:
         return Improvement(1 - math.exp(ratio), None)

@@ -120,7 +120,7 @@ def _decomposed(scored: Scored, setting: Setting, plan: PlanKept) -> Decompositi
         setting.y,
         loss="zero_one" if classification else "squared_error",
         splitter=setting.splitter(n_folds=_fold_count(setting)),
-        groups=setting.dataset.groups if setting.report.choice.scheme in {"group", "group_time"} else None,
+        groups=setting.dataset.groups if setting.scheme in {"group", "group_time"} else None,
         n_partitions=plan.n_partitions,
         random_state=stream_seed(setting.seed, "decomposition"),
         n_jobs=setting.n_jobs,
@@ -157,21 +157,25 @@ def _fields(
                 "n_partitions": parts.n_partitions,
             },
             "expected_loss": parts.expected_loss,
-            "expected_loss_ci": list(parts.expected_loss_ci),
+            "expected_loss_ci": _ends(parts.expected_loss_ci),
             "variance": parts.variance,
-            "variance_ci": list(parts.variance_ci),
+            "variance_ci": _ends(parts.variance_ci),
             "variance_share_ci": _share_interval(parts, setting),
             "bias_plus_noise": parts.bias_plus_noise,
-            "bias_plus_noise_ci": list(parts.bias_plus_noise_ci),
+            "bias_plus_noise_ci": _ends(parts.bias_plus_noise_ci),
             "excess_bias": excess[name].excess_bias,
-            "excess_bias_ci": None if excess[name].ci is None else list(excess[name].ci or ()),
+            "excess_bias_ci": _ends(excess[name].ci),
             "unresolved": excess[name].unresolved,
-            "unresolved_ci": list(excess[name].unresolved_ci),
+            "unresolved_ci": _ends(excess[name].unresolved_ci),
             "error_at_half": None if full is None else _in_metric(parts.loss, parts.expected_loss),
             "error_same_loss": full,
             "reason": excess[name].reason,
         }
     return fields
+
+
+def _ends(interval: tuple[float, float] | None) -> list[float] | None:
+    return None if interval is None else list(interval)
 
 
 def _in_metric(loss: str, mean_loss: float) -> float:
@@ -180,7 +184,7 @@ def _in_metric(loss: str, mean_loss: float) -> float:
 
 def _error_on_all_rows(scored: Scored, setting: Setting) -> float | None:
     """Return the held-out error of the full-size fits in the decomposition's loss, where it is comparable."""
-    if setting.report.choice.scheme in {"blocked_time", "group_time"}:
+    if setting.is_ordered:
         return None  # folds of time differ in size and in period: two sizes cannot be compared across them
     if scored.zero_one is not None:
         return float(np.nanmean(scored.zero_one))
