@@ -83,9 +83,7 @@ class Binned:
     cut_points: tuple[NDArray[np.float64], ...]
 
     @classmethod
-    def from_array(
-        cls, X: ArrayLike, sample_weight: ArrayLike | None = None, max_bins: int = MAX_BINS
-    ) -> Binned:
+    def from_array(cls, X: ArrayLike, sample_weight: ArrayLike | None = None, max_bins: int = MAX_BINS) -> Binned:
         """Find the cut points of each feature and bin all rows.
 
         Parameters
@@ -112,9 +110,7 @@ class Binned:
         bins = _checked_max_bins(max_bins)
         matrix = _checked_matrix(X)
         if matrix.shape[0] == 0 or matrix.shape[1] == 0:
-            raise InvalidInput(
-                f"X must have rows and features, got shape {matrix.shape}: pass at least one of each"
-            )
+            raise InvalidInput(f"X must have rows and features, got shape {matrix.shape}: pass at least one of each")
         weight = None if sample_weight is None else _checked_weight(sample_weight, matrix.shape[0])
         columns = range(matrix.shape[1])
         cut_points = tuple(_native.find_cut_points(matrix[:, j], weight, bins) for j in columns)
@@ -198,9 +194,7 @@ class Binned:
         3.0
         """
         if not 0 <= feature < self.n_features:
-            raise InvalidInput(
-                f"feature must be between 0 and {self.n_features - 1}, got {feature}: choose another"
-            )
+            raise InvalidInput(f"feature must be between 0 and {self.n_features - 1}, got {feature}: choose another")
         cuts = self.cut_points[feature]
         if not 0 <= bin < cuts.size:
             raise InvalidInput(
@@ -213,9 +207,7 @@ class Binned:
 def _checked_max_bins(max_bins: Any) -> int:
     whole = isinstance(max_bins, int | np.integer) and not isinstance(max_bins, bool)
     if not whole or not 2 <= max_bins <= MAX_BINS:
-        raise InvalidInput(
-            f"max_bins must be an int from 2 to {MAX_BINS}, got {max_bins!r}: choose one in that range"
-        )
+        raise InvalidInput(f"max_bins must be an int from 2 to {MAX_BINS}, got {max_bins!r}: choose one in that range")
     return int(max_bins)
 
 
@@ -226,11 +218,7 @@ def _as_numbers(values: Any, what: str) -> NDArray[np.floating[Any]]:
         kind = type(values).__name__ if array.dtype.kind == "O" else f"dtype {array.dtype}"
         raise InvalidInput(f"{what} must be a dense array of numbers, got {kind}: encode it as float64 first")
     dtype = np.dtype(np.float32) if array.dtype == np.float32 else np.dtype(np.float64)
-    if (
-        array.dtype != dtype
-        or not array.flags.aligned
-        or any(step % dtype.itemsize for step in array.strides)
-    ):
+    if array.dtype != dtype or not array.flags.aligned or any(step % dtype.itemsize for step in array.strides):
         return np.array(array, dtype=dtype)
     return array
 
@@ -238,25 +226,19 @@ def _as_numbers(values: Any, what: str) -> NDArray[np.floating[Any]]:
 def _checked_matrix(X: Any) -> NDArray[np.floating[Any]]:
     matrix = _as_numbers(X, "X")
     if matrix.ndim != 2:
-        raise InvalidInput(
-            f"X must have two dimensions (rows, features), got shape {matrix.shape}: reshape it"
-        )
+        raise InvalidInput(f"X must have two dimensions (rows, features), got shape {matrix.shape}: reshape it")
     return matrix
 
 
 def _checked_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
     weight = _as_numbers(sample_weight, "sample_weight").astype(np.float64, copy=False)
     if weight.shape != (n_rows,):
-        raise InvalidInput(
-            f"sample_weight must have shape ({n_rows},), got {weight.shape}: pass one weight per row"
-        )
+        raise InvalidInput(f"sample_weight must have shape ({n_rows},), got {weight.shape}: pass one weight per row")
     bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
     if bad.size:
         raise InvalidInput(
             f"sample_weight must be finite and at least 0, got {weight[bad[0]]} in row {bad[0]}: mend it"
         )
     if not weight.any():
-        raise InvalidInput(
-            f"sample_weight must be above 0 somewhere, got {n_rows} zeros: leave it out or mend it"
-        )
+        raise InvalidInput(f"sample_weight must be above 0 somewhere, got {n_rows} zeros: leave it out or mend it")
     return weight
