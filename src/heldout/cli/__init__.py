@@ -94,7 +94,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         complain("interrupted before anything was finished: nothing was written")
         return EXIT_INTERRUPTED
     except Exception as error:
-        message = explain(error)
+        message = explain(error, arguments)
         if message is None:
             return report_fault(error)
         complain(message)

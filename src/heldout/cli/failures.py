@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 
 import typer
 
@@ -35,10 +36,10 @@ def complain(message: str) -> None:
     note("heldout: " + " ".join(message.split()))
 
 
-def explain(error: Exception) -> str | None:
+def explain(error: Exception, arguments: Sequence[str] = ()) -> str | None:
     """Return what the user did not get right and how to mend it, or None where the fault is ours."""
     if isinstance(error, _CLICK_EXCEPTION):
-        return _usage(error)
+        return _usage(error, arguments)
     if isinstance(error, HeldoutError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -49,11 +50,23 @@ def explain(error: Exception) -> str | None:
     return None
 
 
-def _usage(error: BaseException) -> str:
+def _usage(error: BaseException, arguments: Sequence[str]) -> str:
     message = getattr(error, "format_message", lambda: str(error))().strip().rstrip(".")
+    given = _given(getattr(getattr(error, "param", None), "opts", ()), arguments)
+    if given is not None and given not in message:
+        message += f", got {given!r}"
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "heldout"
     return f"{message} (see '{path} --help')"
+
+
+def _given(names: Sequence[str], arguments: Sequence[str]) -> str | None:
+    """Return the value that followed an option, which typer does not always name."""
+    for word, follower in zip(arguments, [*arguments[1:], None], strict=True):
+        name, equals, value = word.partition("=")
+        if name in names and name.startswith("-"):
+            return value if equals else follower
+    return None
 
 
 def report_fault(error: Exception) -> int:
