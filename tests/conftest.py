@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+# Tests import their own small modules by name: tests/statistical.py, tests/honesty/tables.py.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "honesty")]
 
 
 @pytest.fixture

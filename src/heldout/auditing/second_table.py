@@ -15,7 +15,6 @@ from heldout.auditing.request import Request, load_table
 from heldout.auditing.scoring import Setting
 from heldout.errors import DataError
 from heldout.generalization import holdout_error
-from heldout.iid import compare
 from heldout.table import Dataset, prepare
 
 __all__ = ["check_test_table"]
@@ -33,6 +32,8 @@ def check_test_table(
     DataError
         The table lacks the target or a feature, or cannot be read.
     """
+    from heldout.iid import compare
+
     table = load_table(test, {**(request.types or {}), **_kinds(dataset)})
     other = prepare(
         table,

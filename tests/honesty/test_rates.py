@@ -1,0 +1,78 @@
+"""The report is right about itself: rates over many tables whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statistical import assert_rate, power
+
+import heldout as ho
+from tables import drifting_table, grouped_table, noise_table, signal_table
+
+pytestmark = pytest.mark.slow
+
+# Cheap candidates keep a hundred audits under two minutes; the rule of choice is the same with all of them.
+CANDIDATES = ["ridge", "tree", "knn"]
+CHEAP = {"regression": CANDIDATES, "classification": ["logistic", "tree", "knn"]}
+
+
+def test_pure_noise_is_called_no_signal_and_split_at_random(seed: int) -> None:
+    # Power of 100 tables against a claim of 0.95: a true rate of 0.75 fails with this probability.
+    print(f"power against a true rate of 0.75: {power(100, 0.95, 0.75):.2f}")
+    no_signal = at_random = 0
+    for run in range(100):
+        task = "regression" if run % 2 else "classification"
+        frame = noise_table(np.random.default_rng([seed, run]), 120, task)
+        audit = ho.audit(frame, "y", candidates=CHEAP[task], time_budget=0.5, random_state=run, n_jobs=1)
+        no_signal += audit.document["advice"][0]["action"] == "no_signal"
+        at_random += audit.document["split"]["scheme"] in {"random", "stratified"}
+    assert_rate("noise called no signal", no_signal, 100, at_least=0.95)
+    assert_rate("IID noise tables split at random", at_random, 100, at_least=0.95)
+
+
+def test_iid_tables_with_signal_are_split_at_random(seed: int) -> None:
+    hits = 0
+    for run in range(100):
+        frame = signal_table(np.random.default_rng([seed, 1, run]), 150)
+        report = ho.iid.check(frame.drop("y"), frame["y"].to_numpy(), random_state=run)
+        hits += report.choice.scheme == "random"
+    assert_rate("IID signal tables split at random", hits, 100, at_least=0.95)
+
+
+def deployment_error(audit: ho.Audit, fresh: object) -> float:
+    prediction = audit.best.predict(fresh)["prediction"].to_numpy()
+    return float(np.sqrt(np.mean((prediction - fresh["y"].to_numpy()) ** 2)))
+
+
+def test_the_error_on_new_groups_lies_in_the_interval_and_a_random_split_would_have_promised_less(
+    seed: int,
+) -> None:
+    runs, inside, promised_less = 40, 0, 0
+    for run in range(runs):
+        rng = np.random.default_rng([seed, 2, run])
+        frame = grouped_table(rng, 24, 8)
+        audit = ho.audit(frame, "y", group="subject", candidates=CANDIDATES, time_budget=1, random_state=run, n_jobs=1)
+        winner = audit.document["winner"]
+        truth = deployment_error(audit, grouped_table(rng, 400, 4))
+        inside += winner["ci_low"] <= truth <= winner["ci_high"]
+        promised_less += audit.document["optimism"]["error_random"] < truth
+    # The interval is for the expected error over training sets, so a little under 0.95 is allowed for.
+    print(f"power against a true rate of 0.5: {power(runs, 0.85, 0.5):.2f}")
+    assert_rate("error on new groups inside the interval", inside, runs, at_least=0.85)
+    assert_rate("random split promised less than new groups gave", promised_less, runs, at_least=0.8)
+
+
+def test_the_error_on_later_rows_is_foretold_better_than_by_a_random_split(seed: int) -> None:
+    runs, closer, inside = 30, 0, 0
+    for run in range(runs):
+        rng = np.random.default_rng([seed, 3, run])
+        frame = drifting_table(rng, 450)
+        past, future = frame[:400], frame[400:]
+        audit = ho.audit(past, "y", time="day", candidates=CANDIDATES, time_budget=1, random_state=run, n_jobs=1)
+        optimism, winner = audit.document["optimism"], audit.document["winner"]
+        truth = deployment_error(audit, future)
+        closer += abs(optimism["error_safe"] - truth) < abs(optimism["error_random"] - truth)
+        inside += winner["ci_low"] <= truth <= winner["ci_high"]
+    assert_rate("blocked error closer to the future than the random one", closer, runs, at_least=0.6)
+    # One future block: its own luck is part of it, and the interval is conditional on the periods seen.
+    assert_rate("error on the next block inside the interval", inside, runs, at_least=0.6)
