@@ -24,6 +24,7 @@ __all__ = ["FittedModel", "load_model", "save_model"]
 
 FrameKind = Literal["polars", "pandas", "arrow"]
 _KINDS: tuple[FrameKind, ...] = ("polars", "pandas", "arrow")
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, HeldoutError)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,10 @@ def _codes_of(found: Any, classes: Sequence[str]) -> NDArray[np.intp]:
 
 
 def save_model(path: str | Path, model: FittedModel, manifest: Mapping[str, Any]) -> None:
-    """Write `model.heldout`; equal models give equal bytes, and the file appears whole or not at all.
+    """Write `model.heldout`; the file appears whole or not at all.
+
+    Equal models give equal bytes, except where a foreign estimator goes through skops, which numbers objects by
+    their place in memory.
 
     Parameters
     ----------
@@ -247,7 +251,7 @@ def load_model(path: str | Path, *, trust: Sequence[str] = ()) -> FittedModel:
         return _assemble(manifest, members, tuple(trust))
     except ModelFileError as problem:
         raise ModelFileError(f"{str(path)!r} {problem}") from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, HeldoutError) as problem:
+    except _DAMAGED as problem:
         why = " ".join(str(problem).split())[:200]
         raise ModelFileError(
             f"{str(path)!r} is damaged or altered ({type(problem).__name__}: {why}): fetch or save it again"
@@ -269,5 +273,8 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes], trust: tuple[
         raise ValueError(f"the classes are {classes!r} and the frames {kind!r}")
     if classes:
         _codes_of(estimator.classes_, classes)
+    lacking = set(getattr(getattr(estimator, "encoder", None), "feature_names_in_", ())) - set(schema.names)
+    if lacking:
+        raise ValueError(f"the encoder takes columns that the schema lacks: {sorted(lacking)}")
     inner = {name: value for name, value in manifest.items() if name not in ("members", "format", "schema")}
     return FittedModel(estimator, schema, task, classes, document["metric"], document["positive"], inner, kind)

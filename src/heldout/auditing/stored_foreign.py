@@ -40,13 +40,12 @@ class StoredForeign:
         import skops.io
 
         try:
-            data = bytes(skops.io.dumps(self.estimator))
+            return bytes(skops.io.dumps(self.estimator))
         except Exception as problem:  # whatever the user's own objects raise while they are taken apart
             name = f"{type(self.estimator).__module__}.{type(self.estimator).__qualname__}"
             raise ModelFileError(
                 f"a fitted {name} cannot be stored by skops ({problem}): save it by means of its own"
             ) from problem
-        return _same_times(data)
 
     @classmethod
     def load(cls, data: bytes, trust: tuple[str, ...]) -> StoredForeign:
@@ -91,12 +90,3 @@ class StoredForeign:
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the estimator's probabilities."""
         return np.asarray(self.estimator.predict_proba(X))
-
-
-def _same_times(data: bytes) -> bytes:
-    """Write a zip again with fixed times, in sorted order, so that equal estimators give equal bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
-        for name in sorted(old.namelist()):
-            new.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), old.read(name))
-    return buffer.getvalue()
