@@ -308,10 +308,10 @@ def _interval(method: str, evidence: Evidence, metric: Metric, level: float) -> 
         interval = wald(evidence.losses, evidence.units, level)
     elif method == "block_t":
         interval, note = block_t(*evidence.unit_means(), level), ORDERED_NOTE
-    elif len(folds.fold_losses) < 2:
+    elif evidence.n_counted_folds < 2:
         return None, f"one test part of {len(evidence.losses)} rows: make more folds for an interval"
     else:
-        interval = corrected_t(folds.fold_losses, folds.fold_sizes, evidence.n_units, level)
+        interval = corrected_t(folds.fold_losses, folds.fold_sizes, evidence.n_counted_folds, level)
     if evidence.indicative:
         few = f"only {evidence.n_units} {evidence.kind}: the interval is indicative"
         note = few if note is None else f"{few}; {note}"

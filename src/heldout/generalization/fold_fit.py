@@ -131,7 +131,7 @@ def _positions(came: NDArray[Any], known: NDArray[Any], task: Task) -> NDArray[n
     strange = known[position] != came
     if strange.any():
         raise InvalidInput(
-            f"{type(task.estimator).__name__} predicted {came[strange][0]!r}, "
+            f"{type(task.estimator).__name__} predicted {came[strange].tolist()[0]!r}, "
             f"expected one of the {len(known)} classes it was fitted on"
         )
     return np.asarray(position, dtype=np.intp)

@@ -48,28 +48,33 @@ def check_confidence_level(level: float) -> float:
 def corrected_t(
     fold_losses: ArrayLike,
     fold_sizes: Sequence[tuple[int, int]],
-    n_units: int,
+    n_counted: int | None = None,
     confidence_level: float = 0.95,
 ) -> MeanInterval:
     """Corrected repeated k-fold t interval.
 
-    The means of the J folds of all repeats share training rows, so their spread s understates the error of
-    their mean. Nadeau and Bengio (2003) replace s^2 / J by
+    The means of the J folds of all repeats share training rows, so their spread s understates the error of their
+    mean. Nadeau and Bengio (2003) replace s^2 / J by
 
         s^2 (1 / J + n_test / n_train),
 
-    with J - 1 degrees of freedom; Bouckaert and Frank (2004) use it for repeated k-fold cross-validation.
-    Here folds count by their rows, and J is never taken above the number of units: repeats of leave-one-out
-    are copies.
+    with J - 1 degrees of freedom; Bouckaert and Frank (2004) use it for repeated k-fold cross-validation. Here
+    folds count by their rows, and `n_counted` takes the place of J where repeats hold nothing new: those of
+    leave-one-out are copies, and new partitions of the same few groups are no new groups.
 
     Parameters
     ----------
     fold_losses : array, shape (J,)
         Mean held-out loss of each fold, repeat after repeat.
     fold_sizes : sequence of (n_train, n_test)
-    n_units : int
-        Rows, or groups where whole groups are held out.
+    n_counted : int, optional
+        Folds counted as new evidence; by default all.
     confidence_level : float, default 0.95
+
+    Raises
+    ------
+    InvalidInput
+        Fewer than two folds counted, or a level outside (0, 1).
 
     References
     ----------
@@ -79,16 +84,16 @@ def corrected_t(
 
     Examples
     --------
-    >>> interval = corrected_t([1.0, 2.0, 3.0], [(20, 10)] * 3, n_units=30)
+    >>> interval = corrected_t([1.0, 2.0, 3.0], [(20, 10)] * 3)
     >>> round(interval.mean, 3), round(interval.standard_error, 3)  # 1 * sqrt(1/3 + 1/2)
     (2.0, 0.913)
     """
     losses = np.asarray(fold_losses, dtype=float)
     n_train, n_test = np.asarray(fold_sizes, dtype=float).T
-    if len(losses) < 2 or n_units < 2:
-        raise InvalidInput(f"an interval from folds needs 2 of them, got {min(len(losses), n_units)}")
-    mean, variance = _weighted_moments(losses, n_test)
-    counted = min(len(losses), n_units)
+    counted = len(losses) if n_counted is None else min(len(losses), n_counted)
+    if counted < 2:
+        raise InvalidInput(f"an interval from folds needs 2 of them, got {counted}")
+    mean, variance = _weighted_moments(losses, n_test, counted)
     error = np.sqrt(variance * (1 / counted + np.mean(n_test / n_train)))
     return _around(mean, error, _t_quantile(confidence_level, counted - 1))
 
@@ -113,7 +118,7 @@ def block_t(block_losses: ArrayLike, block_sizes: ArrayLike, confidence_level: f
     losses = np.asarray(block_losses, dtype=float)
     if len(losses) < 2:
         raise InvalidInput(f"an interval over blocks needs 2 of them, got {len(losses)}")
-    mean, variance = _weighted_moments(losses, np.asarray(block_sizes, dtype=float))
+    mean, variance = _weighted_moments(losses, np.asarray(block_sizes, dtype=float), len(losses))
     return _around(mean, np.sqrt(variance / len(losses)), _t_quantile(confidence_level, len(losses) - 1))
 
 
@@ -197,11 +202,11 @@ def wilson(n_wrong: float, n: int, confidence_level: float = 0.95) -> MeanInterv
     return MeanInterval(share, float(np.sqrt(share * (1 - share) / n)), float(low), float(high))
 
 
-def _weighted_moments(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the mean and the variance (J - 1 in the denominator) of values that count by their sizes."""
+def _weighted_moments(values: NDArray[np.float64], sizes: NDArray[np.float64], counted: int) -> tuple[float, float]:
+    """Return the mean and the variance (`counted` - 1 in the denominator) of values that count by their sizes."""
     weight = sizes / sizes.sum()
     mean = float(weight @ values)
-    return mean, float(weight @ np.square(values - mean)) * len(values) / (len(values) - 1)
+    return mean, float(weight @ np.square(values - mean)) * counted / (counted - 1)
 
 
 def _unit_error(losses: NDArray[np.float64], units: NDArray[np.intp] | None) -> tuple[float, float, int]:

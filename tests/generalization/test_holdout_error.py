@@ -1,0 +1,74 @@
+"""The error of one fixed model on a file of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from heldout.errors import InvalidInput
+from heldout.generalization import holdout_error
+
+
+def test_a_share_of_wrong_rows_gets_wilsons_interval():
+    y = np.zeros(263, int)
+    prediction = (np.arange(263) < 81).astype(int)
+    estimate = holdout_error(y, prediction, metric="error_rate")
+    # Newcombe 1998, table I: 81 of 263.
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    right = holdout_error(y, prediction, metric="accuracy", confidence_level=0.9)
+    expected = stats.binomtest(182, 263).proportion_ci(0.9, method="wilson")
+    assert (right.ci_low, right.ci_high) == pytest.approx((expected.low, expected.high))
+    assert (right.method, right.n_fits, right.training_error) == ("wilson", 0, None)
+
+
+def test_other_losses_get_students_interval():
+    rng = np.random.default_rng(0)
+    y, prediction = rng.normal(size=50), rng.normal(size=50)
+    estimate = holdout_error(y, prediction, metric="mae")
+    losses = np.abs(y - prediction)
+    low, high = stats.t.interval(0.95, 49, losses.mean(), stats.sem(losses))
+    assert (estimate.ci_low, estimate.ci_high, estimate.method) == (pytest.approx(low), pytest.approx(high), "t")
+    assert estimate.losses == pytest.approx(losses)
+
+
+def test_groups_are_the_units():
+    rng = np.random.default_rng(0)
+    y, groups = rng.normal(size=120), np.repeat(np.arange(20), 6)
+    estimate = holdout_error(y, np.zeros(120), metric="mse", groups=groups)
+    means = (y**2).reshape(20, 6).mean(axis=1)
+    low, high = stats.t.interval(0.95, 19, means.mean(), stats.sem(means))
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx((low, high))
+    assert (estimate.method, estimate.n_units, estimate.indicative, estimate.note) == ("t_groups", 20, False, None)
+    few = holdout_error(y, np.zeros(120), metric="mse", groups=groups // 2)
+    assert (few.indicative, few.note) == (True, "only 10 groups: the interval is indicative")
+    fewer = holdout_error(y, np.zeros(120), metric="mse", groups=groups // 5)
+    ends = (y**2).reshape(4, 30).mean(axis=1)
+    assert (fewer.method, fewer.ci_low, fewer.standard_error) == ("range", None, None)
+    assert fewer.note == f"no interval from 4 groups: the lowest has {ends.min():.4g}, the highest {ends.max():.4g}"
+
+
+def test_probabilities_are_judged_as_they_are_or_by_the_most_probable_class():
+    y, probability = np.array([0, 1, 2]), np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]])
+    assert holdout_error(y, probability, metric="log_loss").error == pytest.approx(-np.log([0.5, 0.8, 0.2]).mean())
+    assert holdout_error(y, probability, metric="accuracy").error == pytest.approx(2 / 3)
+
+
+def test_one_row_has_an_error_but_no_interval():
+    estimate = holdout_error([1.0], [3.0], metric="rmse")
+    assert (estimate.error, estimate.ci_low, estimate.note) == (2.0, None, "no interval from one row")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"metric": "nothing"}, "unknown metric 'nothing'"),
+        ({"y": [1.0]}, "X has 2 rows but y has 1"),
+        ({"groups": [1]}, r"groups must have shape \(2,\), got \(1,\)"),
+        ({"confidence_level": 0}, "confidence_level must lie between 0 and 1, got 0"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_by_name(arguments, said):
+    y = arguments.pop("y", [1.0, 2.0])
+    with pytest.raises(InvalidInput, match=said):
+        holdout_error(y, [1.0, 2.0], **({"metric": "mse"} | arguments))
