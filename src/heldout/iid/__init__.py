@@ -5,6 +5,8 @@ results of numbers and sentences; nothing here knows a model.
 """
 
 from heldout.iid.check import check
+from heldout.iid.compare import compare
 from heldout.iid.result import Finding, IIDReport, SplitChoice
+from heldout.iid.shift import ShiftFinding, ShiftReport
 
-__all__ = ["Finding", "IIDReport", "SplitChoice", "check"]
+__all__ = ["Finding", "IIDReport", "ShiftFinding", "ShiftReport", "SplitChoice", "check", "compare"]

@@ -49,14 +49,18 @@ def _read_order(order: Any, n: int, time_named: bool) -> NDArray[np.float64] | N
     """Return times as numbers, or None when rows stand as they come and no time is named."""
     if isinstance(order, str):
         if order != "rows":
-            raise InvalidInput(f"order must be 'rows' or an array of times, got {order!r}: pass the time column's values")
+            raise InvalidInput(
+                f"order must be 'rows' or an array of times, got {order!r}: pass the time column's values"
+            )
         return np.arange(n, dtype=np.float64) if time_named else None
     values = _plain(order)
     if values.shape != (n,):
         raise InvalidInput(f"order must have shape ({n},), got {values.shape}: pass one time per row")
     if values.dtype.kind == "M":
         if np.isnat(values).any():
-            raise InvalidInput(f"order must have no missing times, got {int(np.isnat(values).sum())}: drop or mend these rows")
+            raise InvalidInput(
+                f"order must have no missing times, got {int(np.isnat(values).sum())}: drop or mend these rows"
+            )
         return np.asarray(values.astype("datetime64[us]").astype(np.int64) / 1e6)
     if values.dtype.kind not in "iufb":
         raise InvalidInput(f"order must hold numbers or date-times, got {values.dtype}: parse the times first")
@@ -119,7 +123,9 @@ def _group_findings(
             continue
         icc = _column_icc(by_name[finding.column], question.groups)
         reason = "; ".join(filter(None, [icc.reason]))
-        result.append((score, replace(finding, effect=icc.value, ci_low=icc.ci_low, ci_high=icc.ci_high, reason=reason or None)))
+        result.append(
+            (score, replace(finding, effect=icc.value, ci_low=icc.ci_low, ci_high=icc.ci_high, reason=reason or None))
+        )
     shown = any(f.family == "groups" and target is not None and f.column == target.name for _, f in result)
     if target_icc is not None and target is not None and not shown and np.isfinite(target_icc.value):
         p, adjusted = None, None
@@ -136,9 +142,21 @@ def _group_findings(
     return result, target_icc
 
 
-def _sorting(
-    question: _Question, n_permutations: int, alpha: float, seed: int, n_jobs: int | None
-) -> SortedBy | None:
+def _times_copied(codes: NDArray[np.intp]) -> int:
+    """Return c when every row stands in the table exactly c times, else 1.
+
+    Then the first copies are exchangeable whenever the rows are. With unequal numbers of copies they are not:
+    values that are frequent come first.
+    """
+    counts = np.bincount(codes)
+    return int(counts[0]) if counts.size > 1 and counts.min() == counts.max() else 1
+
+
+def _first_copies(sequence: NDArray[np.intp], codes: NDArray[np.intp], times_copied: int) -> NDArray[np.intp]:
+    return sequence if times_copied == 1 else sequence[~copies(codes[sequence])]
+
+
+def _sorting(question: _Question, alpha: float, seed: int, n_jobs: int | None) -> SortedBy | None:
     """Look for a sort that explains the order; only where rows stand as they come, without groups."""
     ordered = [
         replace(column, values=column.values[question.sequence])
@@ -148,7 +166,7 @@ def _sorting(
     tested = [c for c in question.columns if not is_counter(c.values[question.sequence])]
 
     def within(strata: NDArray[np.intp]) -> float | None:
-        return strata_p_value(tested, question.sequence, strata, n_permutations, seed, n_jobs)
+        return strata_p_value(tested, question.sequence, strata, alpha, seed, n_jobs)
 
     return explained_by_sorting(ordered, within, alpha) if ordered else None
 
@@ -224,23 +242,23 @@ def check(
     question = _read(X, y, order, groups, task, target_name, time_named)
     seed, n = seed_of(random_state), question.n
     tested = [c for c in question.columns if not is_counter(c.values[question.sequence])]
+    codes = equal_row_codes(question.columns, n)
+    times = _times_copied(codes)
     if question.groups is not None:
         families = group_families(tested, question.sequence, question.groups)
     else:
-        single = order_family(tested, question.sequence, question.time is not None)
+        single = order_family(tested, _first_copies(question.sequence, codes, times), question.time is not None, times)
         families = [single] if single is not None else []
     global_p = run_families(families, n_permutations, seed, n_jobs)
     order_rejected = any(
         f.result is not None and f.result.p_value * f.multiplier <= alpha and f.name != "likeness inside groups"
         for f in families
     )
-    codes = equal_row_codes(question.columns, n)
-    is_copy = copies(codes)
-    n_copies = int(is_copy.sum())
+    n_copies = int(copies(codes).sum())
     held = n_copies > HELD_TOGETHER * n
     sorting = None
     if order_rejected and question.time is None and question.groups is None:
-        sorting = _sorting(question, n_permutations, alpha, seed, n_jobs)
+        sorting = _sorting(question, alpha, seed, n_jobs)
     harmless = sorting is not None and sorting.harmless
     choice = choose_split(
         deploy, groups=question.groups, time=question.time, order_rejected=order_rejected, order_harmless=harmless,
@@ -294,7 +312,7 @@ def _report(
         n_groups=int(question.groups.max()) + 1 if question.groups is not None else None,
         verdict=verdict_sentence(
             tuple(findings), choice, global_p_value=global_p, alpha=alpha, n_columns=len(tested), sorted_by=name, harmless=harmless,
-            within_p=sorting.p_value if sorting else None, icc=icc_value, group_name=group_name, copies=(n_copies, question.n), copies_held=held,
+            within_p=sorting.p_value if sorting else None, icc=icc_value, group_name=group_name, target_name=question.columns[0].name, copies=(n_copies, question.n), copies_held=held,
         ),
         choice=choice, seconds=clock.perf_counter() - started, duplicate_units=codes if held else None, validity=validity,
         groups=question.groups, time=question.time,

@@ -70,7 +70,9 @@ def _from_array(name: str, values: NDArray[Any]) -> ColumnValues:
     if values.dtype.kind == "O":
         kept = [v for v in values.tolist() if v is not None]
         if kept and all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in kept):
-            return ColumnValues(name, "number", np.array([np.nan if v is None else v for v in values.tolist()], dtype=float))
+            return ColumnValues(
+                name, "number", np.array([np.nan if v is None else v for v in values.tolist()], dtype=float)
+            )
     codes, levels = _codes(values)
     return ColumnValues(name, "category", codes, levels)
 

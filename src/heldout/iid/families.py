@@ -12,12 +12,15 @@ from heldout.iid.groups import IntraclassStatistic, is_contiguous, rows_by_group
 from heldout.iid.order_statistics import Arrangement, OrderStatistics
 from heldout.iid.permutation import MaximumTest, PermutableStatistic, holm_multipliers, maximum_test
 
-__all__ = ["Family", "group_families", "order_family", "run_families", "strata_p_value"]
+__all__ = ["Family", "affordable", "group_families", "order_family", "run_families", "strata_p_value"]
 
 MOST_ROWS = 20_000
 N_RUNS = 20
 FEWEST_ROWS = 20
 FEWEST_GROUPS = 10  # group means to test their order
+MOST_GATHERED = 10**9  # series values permuted in all: beyond it there are fewer permutations, by size alone
+FEWEST_PERMUTATIONS = 199
+STRATA_PERMUTATIONS = 199
 
 
 @dataclass
@@ -48,8 +51,13 @@ def _subset_words(n: int) -> str:
     return f"; on {N_RUNS} evenly spaced runs of {MOST_ROWS // N_RUNS:,} consecutive rows of {n:,}"
 
 
-def order_family(columns: list[ColumnValues], sequence: NDArray[np.intp], by_time: bool) -> Family | None:
-    """Build the tests of order: all rows are exchangeable under the null, hence every subset of them too."""
+def order_family(
+    columns: list[ColumnValues], sequence: NDArray[np.intp], by_time: bool, times_copied: int = 1
+) -> Family | None:
+    """Build the tests of order: all rows are exchangeable under the null, hence every subset of them too.
+
+    `times_copied` only enters the words: when every row stands there so often, the caller hands in first copies.
+    """
     n = sequence.size
     if n < FEWEST_ROWS:
         return None
@@ -59,14 +67,13 @@ def order_family(columns: list[ColumnValues], sequence: NDArray[np.intp], by_tim
     if not series:
         return None
     ties = "; rows of equal time stand in file order" if by_time else ""
-    validity = f"exact: permutations of the rows{_subset_words(n)}{ties}"
+    first = f" (first copies: every row stands there {times_copied} times)" if times_copied > 1 else ""
+    validity = f"exact: permutations of the rows{first}{_subset_words(n)}{ties}"
     arrangement = Arrangement(rows, starts, False, validity)
     return Family("order", OrderStatistics(matrix, arrangement), series, rows, validity)
 
 
-def group_families(
-    columns: list[ColumnValues], sequence: NDArray[np.intp], groups: NDArray[np.intp]
-) -> list[Family]:
+def group_families(columns: list[ColumnValues], sequence: NDArray[np.intp], groups: NDArray[np.intp]) -> list[Family]:
     """Build the tests of a grouped table: order inside groups, order of whole groups, likeness inside groups."""
     n = sequence.size
     if n < FEWEST_ROWS:
@@ -99,10 +106,22 @@ def group_families(
     return families
 
 
+def affordable(n_permutations: int, n_values: int) -> int:
+    """Return how many permutations a matrix of so many values gets; its size alone decides, never its content.
+
+    Examples
+    --------
+    >>> affordable(999, 10_000 * 30), affordable(999, 20_000 * 100)
+    (999, 500)
+    """
+    return min(n_permutations, max(FEWEST_PERMUTATIONS, MOST_GATHERED // max(n_values, 1)))
+
+
 def run_families(families: list[Family], n_permutations: int, random_state: int, n_jobs: int | None) -> float | None:
     """Draw the permutations of every family, correct over families (Holm), and return the global p-value."""
     for family in families:
-        family.result = maximum_test(family.statistic, n_permutations, random_state, family.name, n_jobs)
+        most = affordable(n_permutations, len(family.series) * family.rows.size)
+        family.result = maximum_test(family.statistic, most, random_state, family.name, n_jobs)
     p_values = [family.result.p_value for family in families if family.result is not None]
     if not p_values:
         return None
@@ -115,7 +134,7 @@ def strata_p_value(
     columns: list[ColumnValues],
     sequence: NDArray[np.intp],
     strata: NDArray[np.intp],
-    n_permutations: int,
+    alpha: float,
     random_state: int,
     n_jobs: int | None,
 ) -> float | None:
@@ -125,6 +144,8 @@ def strata_p_value(
     ----------
     strata : array of int
         In the order of `sequence`.
+    alpha : float
+        Only whether p <= alpha is asked: 3 / alpha permutations without one exceedance answer that.
     """
     places, _ = _evenly_spaced_runs(sequence.size)
     codes = strata[places]
@@ -138,4 +159,8 @@ def strata_p_value(
         return None
     starts = np.flatnonzero(np.append(True, np.diff(strata[arranged]) != 0))
     statistic = OrderStatistics(matrix, Arrangement(sequence[arranged], starts, True, "within equal values"))
-    return maximum_test(statistic, n_permutations, random_state, "strata", n_jobs).p_value
+    few = int(np.ceil(3 / alpha)) - 1
+    quick = maximum_test(statistic, few, random_state, "strata", n_jobs)
+    if quick.stopped or quick.p_value <= 1.5 / (few + 1):
+        return quick.p_value
+    return maximum_test(statistic, max(STRATA_PERMUTATIONS, few), random_state, "strata", n_jobs).p_value

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from heldout.iid.columns import ColumnValues, Series
 from heldout.iid.families import Family
 from heldout.iid.order_statistics import STATISTICS, OrderStatistics
-from heldout.iid.result import Finding
 from heldout.iid.result import Family as FamilyName
+from heldout.iid.result import Finding
 
 __all__ = ["change_effect", "findings_of"]
 
@@ -20,7 +20,9 @@ def _label(series: Series) -> str | None:
     return None if series.part == "values" else series.part
 
 
-def change_effect(column: ColumnValues, series: Series, before: NDArray[np.intp], after: NDArray[np.intp]) -> tuple[float, str]:
+def change_effect(
+    column: ColumnValues, series: Series, before: NDArray[np.intp], after: NDArray[np.intp]
+) -> tuple[float, str]:
     """Return how much a column's level differs after a place: medians of numbers, shares of levels."""
     first, second = column.values[before], column.values[after]
     if series.part == "missing":
@@ -74,10 +76,10 @@ def findings_of(
     if isinstance(family.statistic, OrderStatistics) and (adjusted <= alpha).any():
         correlations, trends = family.statistic.correlations(), family.statistic.trend_correlations()
     best: dict[tuple[int, int], int] = {}
-    for index in np.flatnonzero(adjusted <= alpha):
-        key = (int(index) // n_series, family.series[int(index) % n_series].column)
+    for index in np.flatnonzero(adjusted <= alpha).tolist():
+        key = (index // n_series, family.series[index % n_series].column)
         if key not in best or result.scores[index] > result.scores[best[key]]:
-            best[key] = int(index)
+            best[key] = index
     found = []
     for (which, column), index in best.items():
         k = index % n_series

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-__all__ = ["IntraclassCorrelation", "IntraclassStatistic", "is_contiguous", "intraclass_correlation", "rows_by_group"]
+__all__ = ["IntraclassCorrelation", "IntraclassStatistic", "intraclass_correlation", "is_contiguous", "rows_by_group"]
 
 FEWEST_FOR_INTERVAL = 6
 
@@ -80,8 +80,13 @@ def _squares(values: NDArray[np.float64], codes: NDArray[np.intp]) -> tuple[NDAr
     return size, sums, squares
 
 
-def _log_f(n: NDArray[np.float64], g: NDArray[np.float64], total: NDArray[np.float64], between: NDArray[np.float64],
-           inner: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_f(
+    n: NDArray[np.float64],
+    g: NDArray[np.float64],
+    total: NDArray[np.float64],
+    between: NDArray[np.float64],
+    inner: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Log of the ratio of mean squares, pooled over the indicators of a class target (first axis)."""
     among = np.sum(between - total**2 / n, axis=0) / (g - 1)
     within = np.sum(inner - between, axis=0) / (n - g)
@@ -134,7 +139,9 @@ def intraclass_correlation(values: NDArray[np.float64], codes: NDArray[np.intp])
         inner[:, None] - squares,
     )
     if not (np.isfinite(log_f) and np.isfinite(left_out).all()):
-        return IntraclassCorrelation(value, None, None, g, "one group alone makes the variance within or between groups")
+        return IntraclassCorrelation(
+            value, None, None, g, "one group alone makes the variance within or between groups"
+        )
     pseudo = g * log_f - (g - 1) * left_out
     reach = stats.t.ppf(0.975, g - 1) * pseudo.std(ddof=1) / np.sqrt(g)
     low, high = (float((np.exp(e) - 1) / (np.exp(e) - 1 + n0)) for e in (pseudo.mean() - reach, pseudo.mean() + reach))

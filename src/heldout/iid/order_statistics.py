@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["STATISTICS", "Arrangement", "OrderStatistics", "serial_moments"]
+__all__ = ["STATISTICS", "Arrangement", "OrderStatistics", "minus_log_kolmogorov", "serial_moments"]
 
 STATISTICS = ("lag 1", "lags 2 to 24", "trend", "change point")
 LARGEST_LAG = 24
@@ -95,9 +95,7 @@ def serial_moments(
     four = np.maximum(three * (n - 3), 1)
     mean = -pairs * s2 / two
     apart = np.maximum(pairs**2 - pairs - 2 * chains, 0)
-    second = (
-        pairs * (s2**2 - s4) / two + 2 * chains * (2 * s4 - s2**2) / three + apart * (3 * s2**2 - 6 * s4) / four
-    )
+    second = pairs * (s2**2 - s4) / two + 2 * chains * (2 * s4 - s2**2) / three + apart * (3 * s2**2 - 6 * s4) / four
     return mean, np.maximum(second - mean**2, 0)
 
 
@@ -126,7 +124,7 @@ def _chi_square_to_normal(q: NDArray[np.float64], weights: NDArray[np.float64]) 
     return np.asarray((np.cbrt(q / (scale * freedom)) - (1 - spread)) / np.sqrt(spread), dtype=np.float64)
 
 
-def _minus_log_kolmogorov(c: NDArray[np.float64], n_bridges: int) -> NDArray[np.float64]:
+def minus_log_kolmogorov(c: NDArray[np.float64], n_bridges: int) -> NDArray[np.float64]:
     """Minus the log of P(the largest of `n_bridges` suprema of Brownian bridges >= c)."""
     small = special.kolmogorov(np.minimum(c, 2.0))
     log_one = np.where(c > 2.0, np.log(2) - 2 * c**2, np.log(np.maximum(small, 1e-300)))
@@ -229,7 +227,9 @@ class OrderStatistics:
         scale = max(np.mean(squares) if n else 1.0, 1e-24)
         self.trend_spread = np.sqrt((per_run * weight).sum(axis=1) / scale)
 
-    def raw(self, order: NDArray[np.intp] | None) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def raw(
+        self, order: NDArray[np.intp] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return serial products (n_lags, n_series), trend sums and largest bridge values (n_series,)."""
         index = self.template if order is None else np.append(order, self.n)[self.template]
         products = np.empty((self.n_lags, self.n_series))
@@ -259,7 +259,7 @@ class OrderStatistics:
         else:
             later = np.zeros(self.n_series)
         drift = np.maximum(_minus_log_tail(np.abs(slope)) - np.log(2), 0)
-        change = _minus_log_kolmogorov(bridge, self.n_bridges) if self.n_bridges else np.zeros(self.n_series)
+        change = minus_log_kolmogorov(bridge, self.n_bridges) if self.n_bridges else np.zeros(self.n_series)
         return np.concatenate([first, later, drift, change])
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.intp]:

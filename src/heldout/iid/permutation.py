@@ -125,9 +125,7 @@ def maximum_test(
         return MaximumTest(observed, observed, observed, 1.0, 0, False)
     stopped = reached >= stop_after and drawn < n_permutations
     corrected = above / drawn if stopped else (1 + above) / (1 + drawn)
-    return MaximumTest(
-        observed, (1 + alone) / (1 + drawn), corrected, float(corrected.min()), drawn, stopped
-    )
+    return MaximumTest(observed, (1 + alone) / (1 + drawn), corrected, float(corrected.min()), drawn, stopped)
 
 
 def holm_multipliers(p_values: Sequence[float]) -> list[float]:

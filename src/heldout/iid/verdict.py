@@ -89,7 +89,7 @@ def choose_split(
     """
     by_order = order_rejected and not order_harmless
     resolved, remark = resolve_deploy(deploy, groups, time, by_order)
-    plural = f"{group_name}s" if not group_name.endswith("s") else group_name
+    plural = _plural(group_name)
     scheme: Scheme = "stratified" if classification else "random"
     conditional = None
     gap = 0
@@ -98,7 +98,9 @@ def choose_split(
         reason = f"Future rows come from new {plural}, so whole {plural} are held out."
     elif resolved == "new-groups,future":
         scheme, gap = "group_time", horizon
-        reason = f"Future rows are later and from new {plural}, so later rows of {plural} not learned from are held out."
+        reason = (
+            f"Future rows are later and from new {plural}, so later rows of {plural} not learned from are held out."
+        )
     elif resolved == "future":
         scheme, gap = "blocked_time", horizon
         reason = "Future rows are later than these, so later rows are predicted from earlier ones."
@@ -155,8 +157,20 @@ def _dependence(finding: Finding) -> str:
     return f"{name}: {finding.effect_name} {effect}, {finding.place}"
 
 
+def _plural(group_name: str) -> str:
+    """Say "subjects" for a plain word, "groups" for a name that does not read as one."""
+    plain = group_name.isalpha() and group_name.islower() and len(group_name) > 2
+    return f"{group_name}s" if plain and not group_name.endswith("s") else "groups"
+
+
+def _plainest(order: list[Finding]) -> Finding:
+    """Choose what to say first: the target's likeness to the row before, else that of the strongest column."""
+    named = [f for f in order if f.column == order[0].column]
+    return next((f for f in named if f.statistic == "lag 1"), named[0])
+
+
 def _held_out(choice: SplitChoice, group_name: str, copies_held: bool) -> str:
-    plural = f"{group_name}s" if not group_name.endswith("s") else group_name
+    plural = _plural(group_name)
     if choice.scheme == "group":
         return f"new {plural} are predicted by holding whole {plural} out"
     if choice.scheme == "group_time":
@@ -179,6 +193,7 @@ def verdict_sentence(
     within_p: float | None,
     icc: float | None,
     group_name: str,
+    target_name: str,
     copies: tuple[int, int],
     copies_held: bool,
 ) -> str:
@@ -190,17 +205,25 @@ def verdict_sentence(
     remark = f" {copies[0]:,} of {copies[1]:,} rows are exact copies of earlier ones." if copies_held else ""
     if icc is not None and np.isfinite(icc):
         if grouped:
-            named = next((f for f in grouped if f.statistic == "intraclass correlation"), grouped[0])
-            size = f"ICC {number(icc)}" + ("" if any(f.reason == "target" for f in grouped) else f"; {named.column} {number(named.effect or 0)}")
+            of_target = any(f.column == target_name for f in grouped)
+            other = f"ICC of {grouped[0].column} {number(grouped[0].effect or 0.0)}, of {target_name} {number(icc)}"
+            size = f"ICC {number(icc)}" if of_target else other
             return f"Rows are not independent ({group_name}: {size}); {held}.{remark}"
         if order:
-            return f"Rows are not independent ({_dependence(order[0])}; {group_name}: ICC {number(icc)}); {held}.{remark}"
+            return f"Rows are not independent ({_dependence(_plainest(order))}; {group_name}: ICC {number(icc)}); {held}.{remark}"
         return f"Rows come in {group_name} groups (ICC {number(icc)}, which does not show that groups do not matter); {held}.{remark}"
     if harmless:
-        left = f"within equal values no order was found ({p_text(within_p)})" if within_p is not None else "it lists every combination of them once"
+        left = (
+            f"within equal values no order was found ({p_text(within_p)})"
+            if within_p is not None
+            else "it lists every combination of them once"
+        )
         return f"The file is sorted by {sorted_by}, which does not tell of time; {left}, so {held}.{remark}"
     if order:
-        return f"Rows are not independent ({_dependence(order[0])}); {held}.{remark}"
+        left = f"; the file is sorted by {sorted_by}, but order is left within its equal values" if sorted_by else ""
+        return f"Rows are not independent ({_dependence(_plainest(order))}{left}); {held}.{remark}"
+    if grouped:
+        return f"Rows are not independent ({group_name}: ICC of {grouped[0].column} {number(grouped[0].effect or 0.0)}); {held}.{remark}"
     if global_p_value is None:
         return f"Nothing could be tested in this table; {held}.{remark}"
     return f"No evidence against exchangeable rows was found ({p_text(global_p_value)}, {n_columns} columns); {held}.{remark}"
