@@ -35,7 +35,8 @@ class Decomposition:
     expected_loss, variance, bias_plus_noise : float
         Means over the rows tested; the last two sum to the first. Unbiased, so they may come out negative.
     expected_loss_ci, variance_ci, bias_plus_noise_ci : tuple of float, or None
-        t intervals (see `decompose` for what they cover); None where a single group or block was tested.
+        t intervals, that of the variance on the log scale (see `decompose` for what they cover); None where a
+        single group or block was tested.
     expected_loss_standard_error, variance_standard_error, bias_plus_noise_standard_error : float
         Of Monte-Carlo alone: what more partitions would lower.
     expected_loss_per_row, variance_per_row, bias_plus_noise_per_row : array, shape (n_rows,)
@@ -303,20 +304,11 @@ def _summary(
     estimates = [float(part[tested].mean()) for part in per_row]
     monte_carlo = [monte_carlo_error(part) for part in per_partition.T]
     data = [unit_error(part, units) for part in per_row]
-    # The training rows move the loss as a whole; each part is taken to move in proportion to its share.
-    moved = np.sqrt(max(float(np.mean(training_draw)), 0.0))
-    shares = [abs(estimate) / estimates[0] if estimates[0] > 0 else 0.0 for estimate in estimates]
+    sources = _sources(estimates, monte_carlo, data, training_draw, n_partitions)
+    # The variance is a mean of squares (or of disagreements) and cannot be negative; the others can.
     ends = [
-        join(
-            estimate,
-            (
-                Source(carlo, n_partitions - 1.0),
-                Source(error, n_units - 1.0),
-                Source(min(share, 1.0) * moved, float(len(training_draw))),
-            ),
-            confidence_level,
-        )
-        for estimate, carlo, (error, n_units), share in zip(estimates, monte_carlo, data, shares, strict=True)
+        join(estimate, each, confidence_level, log_scale=part == 1)
+        for part, (estimate, each) in enumerate(zip(estimates, sources, strict=True))
     ]
     n_train = int(np.median(sizes))
     capped = max_rows is not None and max(sizes) >= max_rows
@@ -343,3 +335,25 @@ def _summary(
         confidence_level=confidence_level,
         label=f"at {n_train} rows" if capped else "at n/2",
     )
+
+
+def _sources(
+    estimates: list[float],
+    monte_carlo: list[float],
+    data: list[tuple[float, int]],
+    training_draw: list[float],
+    n_partitions: int,
+) -> list[tuple[Source, Source, Source]]:
+    """Return the three sources of error of each estimate: partitions, held-out rows, training rows."""
+    # The training rows move the loss as a whole; each part is taken to move in proportion to its share.
+    moved = np.sqrt(max(float(np.mean(training_draw)), 0.0))
+    loss = estimates[0]
+    shares = [min(abs(estimate) / loss, 1.0) if loss > 0 else 0.0 for estimate in estimates]
+    return [
+        (
+            Source(carlo, n_partitions - 1.0),
+            Source(error, n_units - 1.0),
+            Source(share * moved, float(len(training_draw))),
+        )
+        for carlo, (error, n_units), share in zip(monte_carlo, data, shares, strict=True)
+    ]

@@ -15,6 +15,9 @@ from heldout.tradeoff.interval import Source, join, monte_carlo_error, unit_erro
 
 __all__ = ["ExcessBias", "excess_bias"]
 
+# Weights held at once: 16 MB, whatever the number of units.
+WEIGHTS_AT_ONCE = 2_000_000
+
 
 @dataclass(frozen=True)
 class ExcessBias:
@@ -27,7 +30,8 @@ class ExcessBias:
     excess_bias_ci : tuple of float or None
     unresolved : float
         The lowest bias + noise: noise, or bias that all candidates tried share. The same for all candidates.
-    unresolved_ci : tuple of float
+    unresolved_ci : tuple of float or None
+        None, like `excess_bias_ci`, where a single group or block was tested.
     reason : str or None
         Why `excess_bias` is None.
     """
@@ -35,7 +39,7 @@ class ExcessBias:
     excess_bias: float | None
     excess_bias_ci: tuple[float, float] | None
     unresolved: float
-    unresolved_ci: tuple[float, float]
+    unresolved_ci: tuple[float, float] | None
     reason: str | None = None
 
     @property
@@ -157,22 +161,28 @@ def _interval_of_minimum(
     confidence_level: float,
     n_resamples: int,
     rng: np.random.Generator,
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     summed = [unit_sums(row, units) for row in rows]
     sums, counts = np.stack([s for s, _ in summed], axis=1), summed[0][1]
     n_units, n_partitions = len(counts), partitions.shape[1]
+    if n_units < 2:
+        return None
     # Resampled means of g units or p partitions vary too little by (g - 1) / g; stretched to what they
     # estimate.
-    stretch_units = np.sqrt(n_units / max(n_units - 1.0, 1.0))
-    stretch_partitions = np.sqrt(n_partitions / max(n_partitions - 1.0, 1.0))
+    stretch_units = np.sqrt(n_units / (n_units - 1.0))
+    stretch_partitions = np.sqrt(n_partitions / (n_partitions - 1.0))
     means = sums.sum(axis=0) / counts.sum()
     deviation = partitions - partitions.mean(axis=1, keepdims=True)
     minima = np.empty(n_resamples)
-    for b in range(n_resamples):
-        weight = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
-        resampled = means + stretch_units * (weight @ sums / (weight @ counts) - means)
-        drawn = rng.integers(n_partitions, size=n_partitions)
-        minima[b] = (resampled + stretch_partitions * deviation[:, drawn].mean(axis=1)).min()
+    portion = max(1, WEIGHTS_AT_ONCE // n_units)
+    for start in range(0, n_resamples, portion):
+        size = min(portion, n_resamples - start)
+        draws = rng.integers(n_units, size=(size, n_units))
+        weights = np.stack([np.bincount(draw, minlength=n_units) for draw in draws]).astype(np.float64)
+        ratio = (weights @ sums) / (weights @ counts)[:, None]
+        drawn = rng.integers(n_partitions, size=(size, n_partitions))
+        shift = stretch_partitions * deviation[:, drawn].mean(axis=2).T
+        minima[start : start + size] = (means + stretch_units * (ratio - means) + shift).min(axis=1)
     tail = (1.0 - confidence_level) / 2.0
     low, high = np.quantile(minima, [tail, 1.0 - tail])
     return float(2.0 * estimate - high), float(2.0 * estimate - low)

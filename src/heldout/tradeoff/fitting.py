@@ -115,6 +115,9 @@ def _checked(prediction: Any, n_test: int) -> NDArray[Any]:
             f"the estimator must predict one value per row, shape ({n_test},), got {values.shape}: "
             "give an estimator with a single output"
         )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = values[~np.isfinite(values)][0]
+        raise InvalidInput(f"the estimator must predict finite numbers, got {bad}: scale or impute its inputs")
     return values
 
 

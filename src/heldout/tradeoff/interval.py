@@ -56,11 +56,15 @@ class Source:
     degrees_of_freedom: float
 
 
-def join(estimate: float, sources: Sequence[Source], confidence_level: float) -> tuple[float, float] | None:
+def join(
+    estimate: float, sources: Sequence[Source], confidence_level: float, *, log_scale: bool = False
+) -> tuple[float, float] | None:
     """Join independent sources of error into one t interval.
 
     Degrees of freedom by Welch and Satterthwaite, so that five partitions count as four degrees of freedom only
     as far as the Monte-Carlo part matters. None where the size of a source is unknown: a single unit.
+    On the log scale (for an estimate that cannot be negative, such as a mean of squares) the ends are a factor
+    exp(half width / estimate) below and above: its errors grow with it, and the lower end stays above 0.
     """
     if any(np.isnan(source.standard_error) for source in sources):
         return None
@@ -70,4 +74,7 @@ def join(estimate: float, sources: Sequence[Source], confidence_level: float) ->
     total = sum(source.standard_error**2 for source in present)
     freedom = total**2 / sum(source.standard_error**4 / source.degrees_of_freedom for source in present)
     half = float(stats.t.ppf(0.5 + confidence_level / 2.0, freedom) * np.sqrt(total))
+    if log_scale and estimate > 0.0:
+        factor = float(np.exp(half / estimate))
+        return (estimate / factor, estimate * factor)
     return (estimate - half, estimate + half)
