@@ -9,7 +9,7 @@ import polars as pl
 
 from heldout.errors import SchemaMismatch
 from heldout.table.frames import Plain, plain_columns
-from heldout.table.kinds import Place, convert, written
+from heldout.table.kinds import Place, convert, epoch_seconds, written
 from heldout.table.names import nearest
 from heldout.table.reading import read_raw
 from heldout.table.schema import Column, Schema, SchemaNote
@@ -79,8 +79,10 @@ def _check(schema: Schema, columns: dict[str, Plain], place: Place) -> tuple[pl.
         if columns[column.name].problem:
             raise SchemaMismatch(str(columns[column.name].problem))
         values = _typed(column, columns[column.name].values, place)
-        series.append(values)
         notes += _news(column, values)
+        if column.kind == "number":  # infinite features are read as missing, as `prepare` does
+            values = values.set(values.is_infinite().fill_null(False), None)
+        series.append(values)
     extra = [name for name in columns if name not in schema]
     n_rows = len(series[0]) if series else 0
     notes += [SchemaNote(name, "extra column", n_rows, name) for name in extra]
@@ -137,7 +139,7 @@ def _news(column: Column, values: pl.Series) -> list[SchemaNote]:
         if len(unseen):
             notes.append(SchemaNote(column.name, "unseen level", len(unseen), str(unseen.min())))
     elif column.kind in ("number", "datetime") and column.minimum is not None and column.maximum is not None:
-        number = values.dt.epoch("us").cast(pl.Float64) / 1e6 if column.kind == "datetime" else values
+        number = epoch_seconds(values) if column.kind == "datetime" else values
         outside = ((number < column.minimum) | (number > column.maximum)).fill_null(False)
         if outside.any():
             farthest = values.filter(outside).sort()

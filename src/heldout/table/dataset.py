@@ -135,9 +135,9 @@ def prepare(
     Raises
     ------
     DataError
-        Unknown columns; a nested column that is not dropped; a target that is constant, missing, infinite or does not fit the task; fewer than 20 rows; one
-        group only; times that are missing or cannot be read; weights that are missing, negative or infinite; no
-        feature left.
+        Unknown columns; a nested column that is not dropped; a target that is constant, missing, infinite or does not
+        fit the task; fewer than 20 rows; one group only; times that are missing or cannot be read; weights that are
+        missing, negative or infinite; no feature left.
     InvalidInput
         A task or kind that is none.
 

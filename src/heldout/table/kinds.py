@@ -23,7 +23,7 @@ from heldout.errors import DataError
 from heldout.table import dates
 from heldout.table.schema import Column, ColumnKind
 
-__all__ = ["MISSING", "Place", "Typed", "as_asked", "clean", "convert", "describe", "infer", "written"]
+__all__ = ["MISSING", "Place", "Typed", "as_asked", "clean", "convert", "describe", "epoch_seconds", "infer", "written"]
 
 MISSING = (
     *("", "?", "-", "--", ".", "NA", "N/A", "n/a", "na", "<NA>", "N.A.", "#N/A", "#NA", "#NULL!", "#DIV/0!", "#VALUE!"),
@@ -109,11 +109,16 @@ def describe(values: pl.Series, kind: ColumnKind, *, levels: tuple[str, ...] = (
         finite = values.filter(values.is_finite().fill_null(False))
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)  # type: ignore[arg-type]
     elif kind == "datetime" and values.null_count() < len(values):
-        seconds = values.dt.epoch("us")
-        low, high = float(seconds.min()) / 1e6, float(seconds.max()) / 1e6  # type: ignore[arg-type]
+        seconds = epoch_seconds(values)
+        low, high = float(seconds.min()), float(seconds.max())  # type: ignore[arg-type]
     elif kind == "category":
         levels = tuple(values.drop_nulls().unique().sort().to_list())
     return Typed(values, Column(values.name, kind, values.null_count(), levels, low, high, layout))
+
+
+def epoch_seconds(values: pl.Series) -> pl.Series:
+    """Return date-times as seconds since 1970-01-01 UTC."""
+    return values.dt.epoch("us").cast(pl.Float64) / 1e6
 
 
 def convert(values: pl.Series, kind: ColumnKind, layout: str = "") -> tuple[pl.Series, pl.Series]:

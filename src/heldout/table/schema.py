@@ -128,7 +128,7 @@ class Schema:
         Returns
         -------
         frame : polars.DataFrame
-            The schema's columns, in its order, in its types.
+            The schema's columns, in its order, in its types; infinite numbers are missing.
         notes : tuple of SchemaNote
             Unseen levels, values outside the seen range, missing values where there were none, extra columns.
 

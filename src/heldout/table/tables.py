@@ -92,8 +92,8 @@ def table_from_frame(frame: Any, *, types: Mapping[str, ColumnKind] | None = Non
     Raises
     ------
     DataError
-        Not a frame; duplicate column names; nothing but nested columns; mixed date formats; a value that does not fit the
-        kind asked for.
+        Not a frame; duplicate column names; nothing but nested columns; mixed date formats; a value that does not
+        fit the kind asked for.
 
     Examples
     --------
@@ -139,9 +139,8 @@ def build(raw: Raw, types: Mapping[str, ColumnKind] | None = None) -> Table:
         typed.append(found)
         notes += found.notes
     if not typed:
-        raise DataError(
-            next(iter(unread.values()), "{raw.source} has no columns: give a table with a target and features")
-        )
+        empty = f"{raw.source} has no columns: give a table with a target and features"
+        raise DataError(next(iter(unread.values()), empty))
     return Table(
         frame=pl.DataFrame([each.values for each in typed]),
         schema=Schema(tuple(each.column for each in typed)),

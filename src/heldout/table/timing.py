@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from heldout.errors import DataError
-from heldout.table.kinds import Place, convert, written
+from heldout.table.kinds import Place, convert, epoch_seconds, written
 from heldout.table.schema import Column
 
 __all__ = ["make_time"]
@@ -132,7 +132,7 @@ def _is_run(roles: Sequence[str], first: str, besides: str | None = None) -> boo
 
 def _seconds(values: pl.Series) -> NDArray[np.float64]:
     if values.dtype == pl.Datetime("us"):
-        return values.dt.epoch("us").to_numpy().astype(np.float64) / 1e6
+        return epoch_seconds(values).to_numpy()
     return values.to_numpy().astype(np.float64)
 
 
