@@ -391,6 +391,15 @@ def test_a_member_whose_directory_entry_lies_about_its_size_is_refused_without_u
     refused(path, "damaged|no JSON")
 
 
+def test_a_member_shorter_than_the_directory_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "liar"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", bytes(12_345))
+    data = path.read_bytes()
+    path.write_bytes(data.replace((12_345).to_bytes(4, "little"), (54_321).to_bytes(4, "little")))
+    refused(path, "member 'manifest.json' has 12345 bytes, not 54321")
+
+
 def test_arrays_keep_type_shape_and_bits() -> None:
     rng = np.random.default_rng(14)
     for array in (rng.normal(size=(3, 4)), np.asfortranarray(rng.normal(size=(3, 4))), np.zeros((0, 5)), np.array(2.5)):

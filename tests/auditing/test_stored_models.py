@@ -222,6 +222,17 @@ def test_a_damaged_dump_and_one_that_cannot_be_made_are_refused() -> None:
         StoredForeign(broken).dump()
 
 
+def test_a_dump_that_needs_a_package_which_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(**_: Any) -> None:
+        raise ImportError("No module named 'lightgbm'")
+
+    X = table(30, 9, holes=False)
+    data = StoredForeign(SVC().fit(X, np.arange(30) % 2)).dump()
+    monkeypatch.setattr("skops.io.get_untrusted_types", lacking)
+    with pytest.raises(ModelFileError, match=r"needs another package .*lightgbm.*: install it"):
+        StoredForeign.load(data, ())
+
+
 def test_an_oversized_dump_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     X = table(30, 9, holes=False)
     data = StoredForeign(SVC().fit(X, np.arange(30) % 2)).dump()

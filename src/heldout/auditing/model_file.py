@@ -194,10 +194,26 @@ def save_model(path: str | Path, model: FittedModel, manifest: Mapping[str, Any]
     ModelFileError
         The file cannot be written, or a foreign estimator cannot be stored.
     """
+    try:
+        write_archive(Path(path), {**manifest, "versions": _versions()}, _members(model))
+    except (TypeError, ValueError) as problem:
+        raise ModelFileError(f"the manifest is no plain JSON ({problem}): use numbers, texts, lists, dicts") from None
+
+
+def _versions() -> dict[str, str]:
     import sklearn
 
     from heldout import __version__
 
+    return {
+        "heldout": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+    }
+
+
+def _members(model: FittedModel) -> dict[str, bytes]:
     meta, arrays = to_parts(freeze(model.estimator))
     document = {
         "task": model.task,
@@ -211,16 +227,7 @@ def save_model(path: str | Path, model: FittedModel, manifest: Mapping[str, Any]
     members = {f"arrays/{name}.npy": npy_from_array(array) for name, array in arrays.items()}
     members["model.json"] = _document(document)
     members["schema.json"] = _document(model.schema.to_dict())
-    versions = {
-        "heldout": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-    }
-    try:
-        write_archive(Path(path), {**manifest, "versions": versions}, members)
-    except (TypeError, ValueError) as problem:
-        raise ModelFileError(f"the manifest is no plain JSON ({problem}): use numbers, texts, lists, dicts") from None
+    return members
 
 
 def _document(content: Mapping[str, Any]) -> bytes:

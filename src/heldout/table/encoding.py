@@ -40,7 +40,7 @@ _KINDS = {cls.kind: cls for cls in (NumberColumn, CalendarColumn, LevelColumn, T
 _LARGEST = float(np.finfo(np.float32).max)  # scikit-learn's trees read float32 and refuse what overflows it
 
 
-class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class _Encoder(TransformerMixin, BaseEstimator):
     """What both encoders share: the gate, the columns, the target means."""
 
     _indicators = False

@@ -18,7 +18,7 @@ __all__ = ["TextColumn"]
 
 N_BUCKETS = 4096
 N_TOPICS = 16
-MOST_TEXTS_FOR_TOPICS = 3000  # topics are directions of common variation: a few thousand texts fix them
+MOST_TEXTS = 3000  # weights and topics say what is common to texts: a few thousand fix them
 
 # Polynomial hashing modulo 2^64. The multiplier is odd, hence invertible, so the hash of any stretch of the
 # text is a difference of two prefix sums, shifted back to where the stretch begins.
@@ -108,15 +108,14 @@ class TextColumn:
         from sklearn.utils.extmath import randomized_svd
 
         texts = series.cast(pl.String).drop_nulls().unique().sort()
+        texts = texts.gather_every(max(1, -(-len(texts) // MOST_TEXTS))) if len(texts) else texts
         counts = hashed_counts(texts)
         frequency = np.bincount(counts.indices, minlength=N_BUCKETS)
         idf = np.log((1.0 + len(texts)) / (1.0 + frequency)) + 1.0
         n_topics = min(N_TOPICS, len(texts) - 1)
         if n_topics < 1 or counts.nnz == 0:
             return cls(series.name, idf, np.zeros((0, N_BUCKETS)))
-        step = max(1, -(-len(texts) // MOST_TEXTS_FOR_TOPICS))
-        matrix = _weighted(counts[::step], idf)
-        _, _, topics = randomized_svd(matrix, min(n_topics, matrix.shape[0]), random_state=random_state)
+        _, _, topics = randomized_svd(_weighted(counts, idf), n_topics, random_state=random_state)
         return cls(series.name, idf, np.ascontiguousarray(topics))
 
     @property
