@@ -55,9 +55,7 @@ def holdout_error(
     (0.75, 0.301, 0.954, 'wilson')
     """
     check_confidence_level(confidence_level)
-    if isinstance(metric, str) and metric not in METRICS:
-        raise InvalidInput(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
-    metric = METRICS[metric] if isinstance(metric, str) else metric
+    metric = _named(metric)
     predicted = np.asarray(prediction)
     truth = as_target(y, len(predicted))
     if metric.loss.prediction == "value" and predicted.ndim == 2:
@@ -87,6 +85,14 @@ def holdout_error(
         losses=losses,
         note=note,
     )
+
+
+def _named(metric: str | Metric) -> Metric:
+    if isinstance(metric, Metric):
+        return metric
+    if metric not in METRICS:
+        raise InvalidInput(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
+    return METRICS[metric]
 
 
 def _interval(

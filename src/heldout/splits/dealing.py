@@ -48,10 +48,11 @@ def deal(
         single = np.bincount(units)[units] == 1
         _deal_units(fold, counts, classes, units, single, rng)
     # The order of classes and rows is shuffled so that no fold is favoured by how the file is sorted.
+    shuffled = rng.permutation(np.flatnonzero(single))
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    ends = np.cumsum(np.bincount(classes[by_class], minlength=n_classes))
     for code in rng.permutation(n_classes):
-        rows = rng.permutation(np.flatnonzero(single & (classes == code))) if n_classes > 1 else None
-        if rows is None:
-            rows = rng.permutation(np.flatnonzero(single))
+        rows = by_class[(ends[code - 1] if code else 0) : ends[code]]
         added = _fill(counts[:, code], counts.sum(axis=1), len(rows), rng)
         counts[:, code] += added
         fold[rows] = np.repeat(np.arange(n_folds), added)
