@@ -150,8 +150,8 @@ def decompose(
     The interval joins three independent sources: Monte-Carlo (jackknife over partitions, which cut the same rows
     afresh), having seen these held-out rows only (clustered by group or block), and having had these training
     rows only. The last is read off the difference in loss between the two halves (`training_draw_variances`) and
-    given to each part in proportion to its share of the loss: an approximation, whose coverage is stated in
-    docs/tradeoff.md.
+    given to each part in proportion to its share of the loss, for the variance at least as much as Nadeau and
+    Bengio's rule gives: an approximation, whose coverage is stated in docs/tradeoff.md.
 
     A training part too small to cut (the first of a forward chain, a single group) is left out; its held-out rows
     then have NaN.
@@ -200,7 +200,8 @@ def decompose(
         predictions = _predict_all(estimator, X, target, pairs, classification, n_jobs)
         rows.append(_parts_of_rows(pairs, predictions, target, loss))
         training_draw += training_draw_variances(pairs, predictions, target, loss, units)
-    return _summary(np.stack(rows), sizes, training_draw, units, loss, confidence_level, max_rows)
+    overlap = n / float(np.mean([len(train) for train, _ in folds]))
+    return _summary(np.stack(rows), sizes, training_draw, overlap, units, loss, confidence_level, max_rows)
 
 
 def _check_settings(loss: str, method: str, n_partitions: int, max_rows: int | None, confidence_level: float) -> None:
@@ -292,6 +293,7 @@ def _summary(
     rows: NDArray[np.float64],
     sizes: list[int],
     training_draw: list[float],
+    overlap: float,
     units: NDArray[np.intp] | None,
     loss: str,
     confidence_level: float,
@@ -304,7 +306,7 @@ def _summary(
     estimates = [float(part[tested].mean()) for part in per_row]
     monte_carlo = [monte_carlo_error(part) for part in per_partition.T]
     data = [unit_error(part, units) for part in per_row]
-    sources = _sources(estimates, monte_carlo, data, training_draw, n_partitions)
+    sources = _sources(estimates, monte_carlo, data, training_draw, overlap, n_partitions)
     # The variance is a mean of squares (or of disagreements) and cannot be negative; the others can.
     ends = [
         join(estimate, each, confidence_level, log_scale=part == 1)
@@ -342,18 +344,22 @@ def _sources(
     monte_carlo: list[float],
     data: list[tuple[float, int]],
     training_draw: list[float],
+    overlap: float,
     n_partitions: int,
 ) -> list[tuple[Source, Source, Source]]:
     """Return the three sources of error of each estimate: partitions, held-out rows, training rows."""
     # The training rows move the loss as a whole; each part is taken to move in proportion to its share.
     moved = np.sqrt(max(float(np.mean(training_draw)), 0.0))
     loss = estimates[0]
-    shares = [min(abs(estimate) / loss, 1.0) if loss > 0 else 0.0 for estimate in estimates]
+    training = [min(abs(estimate) / loss, 1.0) * moved if loss > 0 else 0.0 for estimate in estimates]
+    # What both halves do to the distance between them alike is not seen in their difference; for the variance
+    # Nadeau and Bengio's rule (n / n_training times the error from the held-out rows) stands in where it is larger.
+    training[1] = float(np.fmax(training[1], np.sqrt(overlap) * data[1][0]))
     return [
         (
             Source(carlo, n_partitions - 1.0),
             Source(error, n_units - 1.0),
-            Source(share * moved, float(len(training_draw))),
+            Source(moved_by, float(len(training_draw))),
         )
-        for carlo, (error, n_units), share in zip(monte_carlo, data, shares, strict=True)
+        for carlo, (error, n_units), moved_by in zip(monte_carlo, data, training, strict=True)
     ]
