@@ -386,7 +386,8 @@ def vowel() -> dict[str, Any]:
     rows = [
         one("majority", "predicting the class shares", 2.3979, 0.0909, is_baseline=True, half_width=0.004,
             training=2.3979, parts=(0.0, 0.458, 0.452)),
-        one("logistic", "logistic regression", 1.812, 0.431, half_width=0.31, training=0.93, parts=(0.061, 0.09, 0.452)),
+        one("logistic", "logistic regression", 1.812, 0.431, half_width=0.31, training=0.93,
+            parts=(0.061, 0.09, 0.452)),
         one("tree", "single tree", 5.93, 0.392, half_width=0.85, training=0.12, parts=(0.219, None, 0.452)),
         one("k-nn", "k-nearest neighbours", 3.10, 0.512, half_width=0.62, training=0.01, reason=reason),
         one("forest", "forest", 1.336, 0.5473, half_width=0.17, training=0.34, parts=(0.121, 0.02, 0.452)),
@@ -398,7 +399,8 @@ def vowel() -> dict[str, Any]:
         counts[i, (i + 1) % 11] += left - left // 3
         counts[i, (i + 4) % 11] += left // 3
     parts = {
-        "iid": "Rows are not independent (Speaker: ICC 0.41); new speakers are predicted by holding whole speakers out.",
+        "iid": "Rows are not independent (Speaker: ICC 0.41); new speakers are predicted by holding whole "
+        "speakers out.",
         "model": "Forest: log loss 1.35 (95 % CI 1.18 to 1.53), 55 % right, 44 % (38 to 50) below predicting the class "
         "shares.",
         "shortfall": "Most of the error rate (76 %, at 200 training rows) is unresolved: noise, or bias that every "
@@ -406,8 +408,10 @@ def vowel() -> dict[str, Any]:
         "next": "Next: hold rows out as the verdict says.",
     }
     found = [
-        finding("F0", "intraclass correlation", 0.413, "intraclass correlation", family="groups", ci_low=0.28, ci_high=0.61),
-        finding("F3", "intraclass correlation", 0.286, "intraclass correlation", family="groups", ci_low=0.17, ci_high=0.47),
+        finding("F0", "intraclass correlation", 0.413, "intraclass correlation", family="groups",
+                ci_low=0.28, ci_high=0.61),
+        finding("F3", "intraclass correlation", 0.286, "intraclass correlation", family="groups",
+                ci_low=0.17, ci_high=0.47),
         finding("F1", "lag 1", -0.192, "rank correlation with the row of its group before", place="inside groups"),
         finding("Class", "sorted", None, "the file is sorted", family="sorted", harmless=True, p_value=None,
                 adjusted_p_value=None, reason="nothing is left within equal values"),
@@ -435,7 +439,8 @@ def vowel() -> dict[str, Any]:
         "forest",
         "log_loss",
         {
-            "iid": iid(parts["iid"], found, global_p_value=0.001, intraclass_correlation=0.413, n_groups=15, n_rows=990),
+            "iid": iid(parts["iid"], found, global_p_value=0.001, intraclass_correlation=0.413, n_groups=15,
+                       n_rows=990),
             "optimism": optimism(
                 rows[4], "group", error_random=0.6214, error_safe=1.347, gap=0.7256, ci_low=0.55, ci_high=0.9,
                 accuracy_random=0.8323, accuracy_safe=0.5473, accuracy_gap=-0.285, accuracy_gap_ci=[-0.35, -0.22],
@@ -447,7 +452,8 @@ def vowel() -> dict[str, Any]:
                 advice("unresolved", "Look for new features or measure the target better.", "zero_one", 0.452),
             ],
             "predictions": {
-                "kind": "confusion", "name": "forest", "n_rows": 990, "classes": list(VOWELS), "counts": counts.tolist(),
+                "kind": "confusion", "name": "forest", "n_rows": 990, "classes": list(VOWELS),
+                "counts": counts.tolist(),
             },
             "command": "heldout demo",
         },
@@ -566,7 +572,8 @@ def no_signal() -> dict[str, Any]:
         parts,
         {
             "name": "noise.csv", "n_rows": 60, "n_columns": 6, "n_features": 4, "target": "outcome",
-            "task": "classification", "classes": ["no", "yes"], "groups": {"columns": ["clinic", "ward"], "n_groups": 5},
+            "task": "classification", "classes": ["no", "yes"],
+            "groups": {"columns": ["clinic", "ward"], "n_groups": 5},
             "notes": [], "n_target_missing": 0,
         },
         {"scheme": "group", "deploy": "new-groups", "n_folds": 5, "n_repeats": 1},
@@ -577,7 +584,8 @@ def no_signal() -> dict[str, Any]:
             "iid": iid(parts["iid"], global_p_value=None, n_rows=60),
             "advice": [
                 advice("no_signal", "Whether anything beats predicting the class shares cannot be told: too few groups "
-                       "for an interval.", "log_loss", None, reason="fewer than 6 groups: no interval of the improvement"),
+                       "for an interval.", "log_loss", None,
+                       reason="fewer than 6 groups: no interval of the improvement"),
             ],
             "predictions": {
                 "kind": "confusion", "name": "majority", "n_rows": 60, "classes": ["no", "yes"],

@@ -1,7 +1,8 @@
 """How a number is written: the same in the page, in the figures, on the terminal and in the verdict.
 
-The digits follow the interval: two significant digits of its width, so that no digit is printed that the data
-cannot carry. The verdict, written a floor below, follows the same rule, and a test holds the two equal.
+The digits follow the interval: the last one is worth between a 20th and a 200th of its width, so that no digit is
+printed that the data cannot carry. The verdict, written a floor below, follows the same rule, and a test holds the
+two equal.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LARGEST_PLAIN = 1e12
 
 
 def decimals_for(width: float | None, value: float | None = None) -> int:
-    """Return the number of decimals: two significant digits of the width of the interval.
+    """Return the number of decimals: the last digit is worth a 20th to a 200th of the width of the interval.
 
     Parameters
     ----------
@@ -44,17 +45,15 @@ def decimals_for(width: float | None, value: float | None = None) -> int:
     (2, 3, 0, 4)
     """
     if width is not None and math.isfinite(width) and width > 0:
-        return min(max(1 - math.floor(math.log10(width)), 0), MOST_DECIMALS)
+        return min(max(math.ceil(1.3 - math.log10(width)), 0), MOST_DECIMALS)
     if value is None or value == 0 or not math.isfinite(value):
         return 2
     return max(2 - math.floor(math.log10(abs(value))), 0)
 
 
 def _grouped(value: float, decimals: int) -> str:
-    if abs(value) >= LARGEST_PLAIN or decimals > MOST_DECIMALS:
-        text = f"{value:.3g}"
-    else:
-        text = f"{value:,.{decimals}f}"
+    form = ".3g" if abs(value) >= LARGEST_PLAIN or decimals > MOST_DECIMALS else f",.{decimals}f"
+    text = f"{value:{form}}"
     if not any(digit in text for digit in "123456789"):
         text = text.removeprefix("-")  # no minus zero
     return text.replace("-", MINUS, 1) if text.startswith("-") else text
@@ -131,9 +130,9 @@ def show(value: Any, form: str = "number", decimals: int | None = None) -> str:
     ----------
     value : JSON value; None reads "not known"
     form : str
-        "number" (`decimals` or three significant digits), "count", "length" (of a list), "percent" (a share
-        times 100), "level" (a share with the digits it was given with), "points" (already a percentage), "p_value", "seconds", "text", "short" (a name cut in the
-        middle to at most `decimals` characters).
+        "number" (`decimals`, or three significant digits), "count", "length" (of a list), "percent" (a share
+        times 100), "level" (the same, not rounded), "points" (a percentage already), "p_value", "seconds",
+        "text", "short" (a name cut in the middle to at most `decimals` characters).
     decimals : int or None
 
     Raises

@@ -94,7 +94,7 @@ def _figures(document: Mapping[str, Any]) -> dict[str, Markup]:
         "parts": (PartsDisplay, True),
         "differences": (DifferencesDisplay, True),
         "scatter": (PredictionsDisplay, False),
-        "confusion": (ConfusionDisplay, True),
+        "confusion": (ConfusionDisplay, False),
     }
     return {key: _figure(kind.from_result(document), key, twice) for key, (kind, twice) in kinds.items()}
 
@@ -102,9 +102,9 @@ def _figures(document: Mapping[str, Any]) -> dict[str, Markup]:
 def _figure(display: Display, key: str, twice: bool) -> Markup:
     if display.missing() is not None:
         return Markup("")
-    if not twice:  # two thousand points once: the drawing fits both widths
+    if not twice:  # one drawing of points or cells fits both widths
         return Markup('<div class="drawn">{}</div>').format(draw_svg(display, key, width=420.0))
     return Markup('<div class="drawn wide">{}</div><div class="drawn narrow">{}</div>').format(
-        draw_svg(display, f"{key}-wide", width=WIDE if key != "confusion" else 520.0),
+        draw_svg(display, f"{key}-wide", width=WIDE),
         draw_svg(display, f"{key}-narrow", width=NARROW),
     )

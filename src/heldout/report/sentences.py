@@ -5,6 +5,7 @@ Each function takes the writer (`Words` for plain text, `Marked` for HTML) and r
 
 from __future__ import annotations
 
+from heldout.losses import METRICS
 from heldout.report.displays.confusion import MOST_CLASSES
 from heldout.report.reading import baseline_position, winner_position
 from heldout.report.words import Words
@@ -12,6 +13,7 @@ from heldout.report.words import Words
 __all__ = [
     "ACTIONS",
     "action_words",
+    "basis_words",
     "candidates_caption",
     "candidates_finding",
     "confusion_caption",
@@ -19,6 +21,7 @@ __all__ = [
     "iid_finding",
     "interval_words",
     "loss_words",
+    "metric_words",
     "next_finding",
     "optimism_caption",
     "parts_caption",
@@ -35,8 +38,8 @@ ACTIONS = {
     "boost": "boost it",
     "more_rows": "get more rows",
     "no_signal": "look for other features",
-    "unresolved": "measure what the features leave open",
-    "split_first": "settle the split first",
+    "unresolved": "look for new features",
+    "split_first": "trust the safe split",
 }
 
 
@@ -81,12 +84,14 @@ def rows_word(words: Words) -> str:
 
 def iid_finding(words: Words) -> str:
     """Say what each of the two splits promises."""
-    if words.at("optimism.accuracy_random") is not None and words.at("optimism.accuracy_safe") is not None:
+    promised, found = words.at("optimism.accuracy_random"), words.at("optimism.accuracy_safe")
+    if promised is not None and found is not None:
+        decimals = 0 if abs(promised - found) >= 0.01 else 1  # two equal percentages would hide the gap
         return words.say(
             "A random split would have promised {x} right; {how}, it is {y}.",
-            x=words.percent("optimism.accuracy_random"),
+            x=words.percent("optimism.accuracy_random", decimals),
             how=split_words(words, "optimism.scheme_safe"),
-            y=words.percent("optimism.accuracy_safe"),
+            y=words.percent("optimism.accuracy_safe", decimals),
         )
     if words.at("optimism.error_random") is not None and words.at("optimism.error_safe") is not None:
         return words.say(
@@ -110,7 +115,7 @@ def candidates_finding(words: Words) -> str:
     if winner == baseline:
         return words.say("No candidate beats {name}.", name=name)
     parts = {"name": name, "metric": words.text("winner.metric_label"), "error": words.number("winner.error")}
-    sentence = "{name} is chosen: {metric} {error}"
+    sentence = "Chosen: {name}, {metric} {error}"
     if (words.at("winner.improvement") or 0) > 0 and baseline is not None:
         sentence += ", {gain} below {baseline}"
         parts |= {
@@ -210,6 +215,35 @@ def action_words(words: Words, path: str) -> str:
     """Say an action in words."""
     action = words.at(path)
     return words.say(ACTIONS[action]) if action in ACTIONS else words.text(path)
+
+
+def metric_words(words: Words, path: str) -> str:
+    """Name a metric or loss in words."""
+    name = words.at(path)
+    if name in METRICS:
+        return words.say(METRICS[name].label)
+    return words.say(_LOSSES[name]) if name in _LOSSES else words.text(path)
+
+
+def basis_words(words: Words, advice: str) -> str:
+    """Say the number that a piece of advice rests on, and its forecast, each or why there is none."""
+    if words.at(f"{advice}.basis") is None:
+        return words.say(
+            "The number it would rest on is {nothing}.", nothing=words.free(f"{advice}.basis", why=f"{advice}.reason")
+        )
+    sentence = "Rests on {basis} ({metric})."
+    parts = {"basis": words.free(f"{advice}.basis"), "metric": metric_words(words, f"{advice}.metric")}
+    if words.at(f"{advice}.forecast") is not None:
+        sentence += " Forecast: {forecast}"
+        parts["forecast"] = words.number(f"{advice}.forecast")
+        if words.at(f"{advice}.ci_low") is not None:
+            sentence += " ({interval})"
+            parts["interval"] = words.interval(f"{advice}.ci_low", f"{advice}.ci_high")
+        sentence += "."
+    elif words.at(f"{advice}.reason") is not None:
+        sentence += " Forecast: {forecast}."
+        parts["forecast"] = words.free(f"{advice}.forecast", why=f"{advice}.reason")
+    return words.say(sentence, **parts)
 
 
 def optimism_caption(words: Words) -> str:

@@ -45,14 +45,16 @@ SETTINGS: dict[str, Any] = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "hatch.color": INK,
-    "hatch.linewidth": 0.7,
+    "hatch.linewidth": 0.5,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.03,
 }
 _SPACE = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_FONT = re.compile(r"font: (?:(?:bold|italic|\d+) )*([\d.]+px)[^;]*")
+# Older versions of matplotlib write the shorthand, newer ones each property; the family is the page's.
+_SHORTHAND = re.compile(r"font: (?:(?:bold|italic|\d+) )*([\d.]+px)[^;]*")
+_FAMILY = re.compile(r"font-family: [^;]*;? ?")
 _LONG = re.compile(r"(\d+\.\d{2})\d+")
 # Settings of matplotlib are global to the process; two threads must not draw with each other's.
 _LOCK = threading.Lock()
@@ -113,16 +115,13 @@ def _strip(root: ElementTree.Element) -> None:
             element.set("href", element.attrib.pop(_LINK))
         for name in ("style", "fill", "stroke"):
             if name in element.attrib:
-                element.set(name, _FONT.sub(r"font-size: \1", _inked(element.attrib[name])))
+                plain = _FAMILY.sub("", _SHORTHAND.sub(r"font-size: \1", element.attrib[name]))
+                element.set(name, plain.replace(INK, "currentColor").replace(PAPER, "var(--paper)"))
         for name in ("d", "x", "y", "transform"):
             if name in element.attrib:
                 element.set(name, _LONG.sub(r"\1", element.attrib[name]).strip())
     for group in root.iter("g"):
         _hoist(group)
-
-
-def _inked(colours: str) -> str:
-    return colours.replace(INK, "currentColor").replace(PAPER, "var(--paper)")
 
 
 def _hoist(group: ElementTree.Element) -> None:

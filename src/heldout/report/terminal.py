@@ -80,8 +80,7 @@ def _candidates(words: Words, width: int, room: int) -> list[str]:
     heads = ["candidate", words.at("candidates.0.metric_label") or "error", sentences.interval_words(words), "training"]
     table = [heads + (["right"] if accuracy else [])]
     order, left_out = _chosen_rows(words, rows, room - 2)
-    for k in order:
-        table.append(_row(words, k, accuracy))
+    table += [_row(words, k, accuracy) for k in order]
     name = max(12, min(max(len(row[0]) for row in table), width - 46))
     lines = ["", *(_aligned(row, name, width) for row in table)]
     return [*lines, f"  and {left_out} more in report.html"] if left_out else lines

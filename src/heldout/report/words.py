@@ -90,9 +90,13 @@ class Words:
         """Write a number of no known spread: three significant digits."""
         return self._known(path, "number", None, why)
 
-    def percent(self, path: str, why: str | None = None) -> str:
-        """Write a share as a percentage."""
-        return self._known(path, "percent", self._percent, why)
+    def percent(self, path: str, decimals: int = 0) -> str:
+        """Write a share as a percentage; a whole one unless said otherwise, as the verdict does."""
+        return self._write(path, "percent", decimals)
+
+    def share(self, path: str) -> str:
+        """Write a share in a table: with tenths of a percent where there are rows enough."""
+        return self._write(path, "percent", self._percent)
 
     def level(self, path: str) -> str:
         """Write a level of confidence or of a test."""
@@ -178,4 +182,4 @@ class Marked(Words):
 
     def say(self, sentence: str, **parts: Any) -> str:
         """Put written values into a sentence of HTML; what is not marked up already is escaped."""
-        return Markup(sentence).format(**parts)
+        return Markup(sentence).format(**parts)  # noqa: S704 - sentences are ours; format escapes the parts

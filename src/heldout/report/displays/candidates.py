@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heldout.report.displays.display import BLUE, ORANGE, Display, bare, ink, paper
+from heldout.report.displays.display import GREEN, Display, bare, ink, paper
 from heldout.report.reading import baseline_position, winner_position
 
 __all__ = ["CandidatesDisplay"]
@@ -63,23 +63,24 @@ class CandidatesDisplay(Display):
         self.name_rows(ax, heights, [f"candidates.{k}.label" for k in order])
         ax.set_ylim(heights[-1] - 0.6, 0.85)
         ax.margins(x=0.06)
+        low, high = ax.get_xlim()
+        if low < 0.0 <= min(float(x) for line in ax.lines for x in line.get_xdata()):
+            ax.set_xlim(-0.012 * (high - low), high)  # no error is negative: the axis need not go there
         label = self.at("candidates.0.metric_label") or "error"
         target = "" if self.at("data.task") == "classification" else f" of {self.at('data.target')}"
-        text = ax.set_xlabel(str(label) + (target if len(target) < 30 else ""))
-        text.set_parse_math(False)
-        text
+        ax.set_xlabel(str(label) + (target if len(target) < 30 else "")).set_parse_math(False)
         bare(ax)
 
     def _row(self, ax: Any, y: float, k: int) -> None:
         error, low, high = self._ends(k)
         chosen = k == winner_position(self.document)
-        colour = BLUE if chosen else ink()
+        colour = GREEN if chosen else ink()
         if low is not None and high is not None:
             style = ":" if self.at(f"candidates.{k}.indicative") else "-"
             ax.plot([low, high], [y, y], color=colour, linewidth=1.6 if chosen else 1.2, linestyle=style, zorder=2)
         training = self.at(f"candidates.{k}.training_error")
         if training is not None:
-            ax.plot([training], [y], "o", markersize=6, color=ORANGE, markerfacecolor=paper(), zorder=3)
+            ax.plot([training], [y], "o", markersize=6, color=ink(), markerfacecolor=paper(), zorder=3)
         ax.plot([error], [y], "D" if chosen else "o", markersize=8 if chosen else 6, color=colour, zorder=4)
         path = "winner.error" if chosen else f"candidates.{k}.error"
         self.write(ax, (float(error or 0.0), y), path, decimals=self.metric_decimals)

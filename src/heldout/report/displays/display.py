@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
 from heldout.errors import InvalidInput
-from heldout.report.numbers import show
+from heldout.report.numbers import MINUS, show
 from heldout.report.reading import as_document, look_up
 from heldout.report.words import loss_decimals, metric_decimals, percent_decimals
 
-__all__ = ["BLUE", "ORANGE", "VERMILION", "Display", "mark_of", "read_mark"]
+__all__ = ["BLUE", "GREEN", "ORANGE", "VERMILION", "Display", "mark_of", "read_mark"]
 
 # Okabe and Ito (2008): told apart by every kind of colour vision; hatches and shapes tell apart without colour.
 ORANGE = "#E69F00"
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
+GREEN = "#009E73"  # what was chosen
+
+LONGEST_NAME, LONGEST_LINE = 30, 17  # characters beside a wide and a narrow figure
 
 _MARK = "value-of:"
 
@@ -142,10 +146,16 @@ class Display(ABC):
         self._marked(text, path, form, decimals)
 
     def name_rows(self, ax: Any, positions: list[float], paths: list[str]) -> None:
-        """Label the rows of the figure with names, cut when long."""
-        width = 16 if self.narrow else 30
-        ax.set_yticks(positions, [show(self.at(path), "short", width) for path in paths])
-        for label, path in zip(ax.get_yticklabels(), paths, strict=True):
+        """Label the rows of the figure with names: in two lines where the column is narrow, else cut when long."""
+        names, widths = [], []
+        for path in paths:
+            name = show(self.at(path), "short", LONGEST_NAME)
+            lines = textwrap.wrap(name, LONGEST_LINE, break_long_words=False, break_on_hyphens=False)
+            fits = len(lines) <= 2 and all(len(line) <= LONGEST_LINE for line in lines)
+            widths.append(LONGEST_NAME if fits or not self.narrow else LONGEST_LINE)
+            names.append("\n".join(lines) if fits and self.narrow else show(self.at(path), "short", widths[-1]))
+        ax.set_yticks(positions, names)
+        for label, path, width in zip(ax.get_yticklabels(), paths, widths, strict=True):
             self._marked(label, path, "short", width)
 
     @staticmethod
@@ -176,4 +186,12 @@ def bare(ax: Any, *, keep: tuple[str, ...] = ("bottom",)) -> None:
         spine.set_linewidth(0.8)
     ax.tick_params(length=0, axis="y")
     ax.tick_params(length=3, width=0.8, axis="x")
-    ax.xaxis.get_major_locator().set_params(nbins=6)
+    with_commas(ax.xaxis)
+
+
+def with_commas(axis: Any) -> None:
+    """Write the numbers of an axis as the text does."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.get_major_locator().set_params(nbins=6)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", MINUS)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heldout.report.displays.display import BLUE, Display, bare, ink
+from heldout.report.displays.display import GREEN, Display, bare, ink
 
 __all__ = ["OptimismDisplay"]
 
@@ -48,9 +48,13 @@ class OptimismDisplay(Display):
         return f"Two bars from nought: the {what} by a random split (hatched) and by the split that was used."
 
     def _draw(self, ax: Any) -> None:
+        from matplotlib.ticker import PercentFormatter
+
         form = "percent" if self._in_accuracy() else "number"
-        decimals = self.percent_decimals if self._in_accuracy() else self.metric_decimals
-        looks = (("none", "////"), (BLUE, ""))
+        decimals = self.metric_decimals
+        if self._in_accuracy():
+            decimals = 0 if abs(self.at("optimism.accuracy_gap") or 1.0) >= 0.01 else 1
+        looks = (("none", "////"), (GREEN, ""))
         for y, path, (colour, hatch) in zip((0.0, -1.0), self._pair(), looks, strict=True):
             value = float(self.at(path))
             ax.barh(y, value, height=0.55, color=colour, hatch=hatch, edgecolor=ink(), linewidth=0.8)
@@ -60,13 +64,11 @@ class OptimismDisplay(Display):
         ax.margins(x=0.18)
         ax.set_xlim(left=0.0)
         if self._in_accuracy():
-            from matplotlib.ticker import PercentFormatter
-
             ax.set_xlim(right=1.0 if max(patch.get_width() for patch in ax.patches) < 0.88 else 1.14)
-            ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             ax.set_xlabel("held-out rows predicted right")
         else:
             ax.set_xlabel(str(self.at("optimism.metric_label") or "error"))
         bare(ax)
         if self._in_accuracy():
             ax.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
+            ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))

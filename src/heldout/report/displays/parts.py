@@ -12,7 +12,7 @@ ROW = 36.0
 PARTS = (
     ("variance", "variance", ORANGE, ""),
     ("excess_bias", "excess bias", BLUE, ""),
-    ("unresolved", "unresolved", "#9A9A9A", "////"),
+    ("unresolved", "unresolved", "#A6A6A6", "///"),
 )
 
 
@@ -61,13 +61,14 @@ class PartsDisplay(Display):
             self._whisker(ax, y, k)
             path = f"candidates.{k}.expected_loss"
             self.write(ax, (right, y), path, decimals=self.loss_decimals, side="right")
-        if any(patch.get_width() < 0 for patch in ax.patches):
+        left = min([0.0, *(patch.get_x() + patch.get_width() for patch in ax.patches), *self._lower_ends(order)])
+        if left < 0:
             ax.axvline(0.0, color=ink(), linewidth=0.9)
         self._key(ax)
         self.name_rows(ax, heights, [f"candidates.{k}.label" for k in order])
         ax.set_ylim(heights[-1] - 0.6, 0.6)
         ax.margins(x=0.12)
-        ax.set_xlim(left=min(0.0, ax.get_xlim()[0]) if any(p.get_width() < 0 for p in ax.patches) else 0.0)
+        ax.set_xlim(left=1.08 * left)
         ax.set_xlabel(self._loss_label())
         bare(ax)
 
@@ -75,6 +76,10 @@ class PartsDisplay(Display):
         ends = self.at(f"candidates.{k}.variance_ci")
         if ends and ends[0] is not None and ends[1] is not None:
             ax.plot(ends, [y + 0.36, y + 0.36], color=ink(), linewidth=1.2, solid_capstyle="butt")
+
+    def _lower_ends(self, order: list[int]) -> list[float]:
+        ends = [self.at(f"candidates.{k}.variance_ci.0") for k in order]
+        return [end for end in ends if end is not None]
 
     def _loss_label(self) -> str:
         for k in self.order():

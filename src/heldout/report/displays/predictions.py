@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heldout.report.displays.display import BLUE, Display, bare, ink
+from heldout.report.displays.display import BLUE, Display, bare, ink, with_commas
 
 __all__ = ["MOST_POINTS", "PredictionsDisplay"]
 
@@ -52,4 +52,4 @@ class PredictionsDisplay(Display):
         ax.set_xlabel("predicted")
         ax.set_ylabel("observed")
         bare(ax, keep=("bottom", "left"))
-        ax.yaxis.get_major_locator().set_params(nbins=6)
+        with_commas(ax.yaxis)
