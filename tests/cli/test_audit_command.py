@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,17 +94,39 @@ def spoiled(model: bytes, how: str) -> bytes:
     if how == "altered":
         place = len(model) // 3
         return model[:place] + bytes([model[place] ^ 0xFF]) + model[place + 1 :]
+    if how == "newer":
+        return with_manifest(model, schema=99)
     return b"no model at all"
 
 
-@pytest.mark.parametrize("how", ["truncated", "altered", "something else"])
-def test_a_damaged_model_file_gets_one_line(
+def with_manifest(model: bytes, **changes: Any) -> bytes:
+    """The file of a version of heldout that writes another manifest."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(model)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for member in old.infolist():
+            content = old.read(member)
+            if member.filename == "manifest.json":
+                content = json.dumps(json.loads(content) | changes).encode()
+            new.writestr(member, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("how", ["truncated", "altered", "newer", "something else"])
+def test_a_model_file_that_cannot_be_used_gets_one_line(
     how: str, audited: Path, heldout: Callable[..., Any], is_one_line: Callable[..., None], tmp_path: Path
 ) -> None:
     model, out = tmp_path / "model.heldout", tmp_path / "p.csv"
     model.write_bytes(spoiled((audited / "out" / "model.heldout").read_bytes(), how))
-    is_one_line(heldout("predict", model, audited / "table.csv", "--out", out), "model.heldout")
+    outcome = heldout("predict", model, audited / "table.csv", "--out", out)
+    is_one_line(outcome, "model.heldout", *(["newer"] if how == "newer" else []))
     assert not out.exists()
+
+
+def test_an_oversized_model_file_gets_one_line(
+    audited: Path, heldout: Callable[..., Any], is_one_line: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heldout.auditing.archive.MOST_BYTES", 1000)
+    is_one_line(heldout("predict", audited / "out" / "model.heldout", audited / "table.csv"), "oversized", "1000")
 
 
 def test_a_model_file_that_is_not_there_gets_one_line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -41,6 +42,12 @@ def test_every_option_has_a_help_text() -> None:
     for name, command in group.commands.items():
         for parameter in command.params:
             assert parameter.hidden or parameter.help, f"{name} {parameter.name}"
+
+
+def test_the_page_on_the_command_line_is_what_its_script_makes() -> None:
+    script = Path(__file__).parents[2] / "docs" / "make_command_line.py"
+    namespace = runpy.run_path(str(script))
+    assert script.with_name("command_line.md").read_text(encoding="utf-8") == namespace["page"](), f"run {script}"
 
 
 def test_without_arguments_help_is_shown(heldout: Callable[..., Any]) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from heldout.cli.conditions import broken_conditions, parse_conditions
 from heldout.errors import InvalidInput
+
+from statistical import assert_rate, power
 
 
 def gap(low: float | None, high: float | None, *, safe: float = 1.0, metric: str = "rmse") -> dict[str, Any]:
@@ -43,15 +46,37 @@ def test_iid_holds_when_the_gap_is_surely_above_2_percent_of_the_error(
     assert bool(broken_conditions(document(optimism=optimism), ["iid"])) is holds
 
 
-def test_iid_holds_when_rows_of_the_test_file_are_copies_of_training_rows(
-    document: Callable[..., dict[str, Any]],
+@pytest.mark.parametrize(
+    ("copies", "within", "holds"), [(20, 0, True), (5, 0, False), (0, 0, False), (200, 80, False), (260, 80, True)]
+)
+def test_iid_holds_when_more_test_rows_are_copies_than_coarse_data_has_by_right(
+    copies: int, within: int, holds: bool, document: Callable[..., dict[str, Any]]
 ) -> None:
-    finding = {"statistic": "exact duplicates across", "effect": 12.0, "harmless": False}
-    leaking = document(test={"shift": {"findings": [finding]}})
-    assert broken_conditions(leaking, ["iid"]) == [
-        "--fail-on iid: 12 rows of the test file are exact copies of training rows"
-    ]
-    assert broken_conditions(document(test={"shift": {"findings": [finding | {"effect": 0.0}]}}), ["iid"]) == []
+    leaking = document(
+        test={"shift": {"n_duplicates": copies, "n_current": 500}},
+        iid={"n_duplicates": within},
+        data={"n_rows": 500},
+    )
+    expected = [f"--fail-on iid: {copies} of 500 rows of the test file are exact copies of training rows"]
+    assert broken_conditions(leaking, ["iid"]) == (expected if holds else [])
+
+
+@pytest.mark.slow
+def test_copies_that_coarse_data_has_by_right_seldom_count_as_a_leak(document: Callable[..., dict[str, Any]]) -> None:
+    draws = np.random.default_rng(11)
+    alarms, runs = 0, 2000
+    for _ in range(runs):
+        n_cells = int(10 ** draws.uniform(1, 6))
+        training, test = draws.integers(n_cells, size=500), draws.integers(n_cells, size=300)
+        report = document(
+            test={"shift": {"n_duplicates": int(np.isin(test, training).sum()), "n_current": 300}},
+            iid={"n_duplicates": 500 - len(np.unique(training))},
+            data={"n_rows": 500},
+        )
+        alarms += bool(broken_conditions(report, ["iid"]))
+    # Power: were the rate 3 %, this test would fail in more than 99 % of its runs.
+    assert power(runs, 0.01, 0.03) > 0.99
+    assert_rate("copies by right taken for a leak", alarms, runs, at_most=0.01)
 
 
 @pytest.mark.parametrize(

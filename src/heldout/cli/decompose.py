@@ -9,7 +9,7 @@ import typer
 from heldout.cli import options
 from heldout.cli.failures import EXIT_DONE
 from heldout.cli.output import as_json, emit
-from heldout.cli.single_stage import Request, Stage, open_stage, wrapped
+from heldout.cli.single_stage import Request, Stage, fits_in_threads, open_stage, wrapped
 
 __all__ = ["decompose", "decomposition_text"]
 
@@ -57,19 +57,20 @@ def _decompose_candidate(stage: Stage, n_partitions: int) -> dict[str, Any]:
     from heldout.tradeoff import decompose as split_error
 
     setting = stage.setting
-    parts = split_error(
-        stage.candidate.estimator,
-        setting.rows_for(stage.candidate),
-        setting.y,
-        loss="squared_error" if setting.classes is None else "zero_one",
-        splitter=setting.splitter(n_folds=min(setting.n_folds, DECOMPOSITION_FOLDS)),
-        groups=setting.dataset.groups if setting.report.choice.scheme in {"group", "group_time"} else None,
-        n_partitions=n_partitions,
-        random_state=stream_seed(setting.seed, "decomposition"),
-        n_jobs=setting.n_jobs,
-        classes=None if setting.classes is None else list(setting.classes),
-        confidence_level=setting.confidence_level,
-    )
+    with fits_in_threads():
+        parts = split_error(
+            stage.candidate.estimator,
+            setting.rows_for(stage.candidate),
+            setting.y,
+            loss="squared_error" if setting.classes is None else "zero_one",
+            splitter=setting.splitter(n_folds=min(setting.n_folds, DECOMPOSITION_FOLDS)),
+            groups=setting.dataset.groups if setting.report.choice.scheme in {"group", "group_time"} else None,
+            n_partitions=n_partitions,
+            random_state=stream_seed(setting.seed, "decomposition"),
+            n_jobs=setting.n_jobs,
+            classes=None if setting.classes is None else list(setting.classes),
+            confidence_level=setting.confidence_level,
+        )
     fields = [name + ending for name in PARTS for ending in ("", "_ci", "_standard_error")]
     values = {field: getattr(parts, field) for field in fields}
     kept = ("loss", "label", "method", "n_train", "n_fits", "n_partitions", "n_units", "confidence_level")

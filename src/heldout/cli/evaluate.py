@@ -11,7 +11,7 @@ from heldout.cli import options
 from heldout.cli.failures import EXIT_DONE
 from heldout.cli.output import as_json, emit
 from heldout.cli.progress import progress_on
-from heldout.cli.single_stage import Request, Stage, open_stage, wrapped
+from heldout.cli.single_stage import Request, Stage, fits_in_threads, open_stage, wrapped
 from heldout.errors import InvalidInput
 
 __all__ = ["evaluate", "evaluation_text"]
@@ -80,7 +80,7 @@ def _evaluate_candidate(stage: Stage, time_budget: float) -> dict[str, Any]:
     from heldout.auditing.scoring import score_candidates
 
     setting, candidate = stage.setting, stage.candidate
-    with progress_on() as progress:
+    with fits_in_threads(), progress_on() as progress:
         scored = score_candidates([candidate], setting, PlanKept(time_budget), Clock(time_budget), progress)
     estimate = scored[candidate.name].estimate
     return error_document(

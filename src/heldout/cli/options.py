@@ -125,7 +125,7 @@ Metric = Annotated[
     typer.Option(
         "--metric",
         metavar="NAME",
-        help="rmse (default), mse, mae; log_loss (default), brier, error_rate, accuracy.",
+        help="Numbers: rmse (default), mse, mae. Classes: log_loss (default), brier, error_rate, accuracy.",
     ),
 ]
 Candidate = Annotated[
@@ -148,7 +148,7 @@ ConfidenceLevel = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal seeds give equal results.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, metavar="N", help="Processors to use (all of them when not given)."),
+    typer.Option("--threads", min=1, metavar="N", help="Fits that run at a time (up to 4 when not given)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of text.")]
 Trust = Annotated[

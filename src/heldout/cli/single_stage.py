@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heldout.cli import options
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from heldout.iid import IIDReport
     from heldout.table import Dataset, Table
 
-__all__ = ["Request", "Stage", "check_dependence", "open_stage", "with_stand_in", "wrapped"]
+__all__ = ["Request", "Stage", "check_dependence", "fits_in_threads", "open_stage", "with_stand_in", "wrapped"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,13 @@ class Request:
             task=self.task,
         )
         return in_time_order(dataset)
+
+    @property
+    def n_jobs(self) -> int:
+        """Return how many fits run at a time, as the audit has it."""
+        import joblib
+
+        return self.threads or min(joblib.cpu_count(), 4)
 
     @property
     def audit_seed(self) -> int:
@@ -116,7 +124,7 @@ def check_dependence(dataset: Dataset, request: Request, *, with_target: bool = 
         deploy=request.deploy,
         task=dataset.target.task if with_target else None,
         random_state=stream_seed(request.audit_seed, "iid"),
-        n_jobs=request.threads,
+        n_jobs=request.n_jobs,
         horizon=request.horizon,
         target_name=dataset.target.name,
         group_name=" + ".join(dataset.group_columns) or "group",
@@ -142,13 +150,21 @@ def open_stage(request: Request, candidate: str) -> Stage:
         report=report,
         n_folds=fold_count(len(dataset.target.values), report.choice.scheme),
         seed=request.audit_seed,
-        n_jobs=request.threads,
+        n_jobs=request.n_jobs,
         confidence_level=request.confidence_level,
     )
     setting = replace(setting, n_folds=setting.count_folds())
     # The baselines are always among the candidates; the one that was named comes last of those that fit its name.
     wanted = (names or [candidate])[0].rpartition(":")[2]
     return Stage(setting, next(one for one in candidates if one.name == wanted))
+
+
+def fits_in_threads() -> AbstractContextManager[Any]:
+    """Let fits share the table, as the audit does; processes would copy it."""
+    import joblib
+
+    context: AbstractContextManager[Any] = joblib.parallel_config(backend="threading")
+    return context
 
 
 def wrapped(*paragraphs: str | None) -> str:
