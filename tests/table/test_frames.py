@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 from decimal import Decimal
 
 import numpy as np
@@ -9,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import heldout.table
 from heldout.errors import DataError
 from heldout.table import prepare, table_from_frame
 
@@ -127,6 +130,11 @@ def test_names_that_are_numbers_become_text():
         (pd.DataFrame({"a": [1j]}), "column 'a' holds complex numbers"),
         (pl.DataFrame({"a": [1]}).lazy(), r"the frame is lazy: pass frame.collect\(\)"),
         (pl.DataFrame(), "frame has no columns"),
+        (
+            pl.DataFrame({"d": pl.Series([10**9], dtype=pl.Int32).cast(pl.Date)}),
+            "column 'd' holds days outside the years 1",
+        ),
+        (pl.DataFrame({"d": pl.Series([2**60]).cast(pl.Datetime("ms"))}), "column 'd' holds days outside the years 1"),
         ([[1, 2]], "expected a table or a frame of pandas, polars or Arrow, got list"),
         (np.zeros((2, 2)), "got ndarray"),
     ],
@@ -145,3 +153,16 @@ def test_a_nested_column_is_an_error_unless_it_is_dropped():
         prepare(frame, "nested", drop=["nested"])
     with pytest.raises(DataError, match="column 'nested' holds List"):
         prepare(frame, "y", group="nested", drop=["nested"])
+
+
+def test_row_numbers_that_pandas_wrote_are_left_out_and_other_nameless_columns_stay():
+    table = table_from_frame(pd.DataFrame({"Unnamed: 0": [0, 1, 2], "x": [5, 7, 5]}))
+    assert table.schema.names == ("x",)
+    assert table_from_frame(pd.DataFrame({"Unnamed: 0": [0, 2, 1]})).schema.names == ("Unnamed: 0",)
+
+
+def test_reading_tables_imports_no_scikit_learn_and_names_are_found_late():
+    code = "import sys, heldout.table as t; assert 'sklearn' not in sys.modules; t.OrdinalEncoder; t.ScaledEncoder"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match=r"module 'heldout.table' has no attribute 'Frame': it has Column"):
+        heldout.table.Frame  # noqa: B018

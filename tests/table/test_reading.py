@@ -230,3 +230,25 @@ def test_many_rows_with_quotes_on_either_side_of_every_line_are_counted_right(wr
     assert table.n_rows == 2_000
     assert table.place.numbers is not None
     assert table.place.numbers.tolist() == expected
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "csv"])
+def test_damaged_files_are_read_or_refused_but_never_crash(tmp_path: Path, suffix: str, seed: int):
+    frame = pl.DataFrame({"x": np.arange(200) / 7, "c": ["a", "b"] * 100, "d": SMALL["when"].gather([0, 1] * 100)})
+    path = tmp_path / f"t.{suffix}"
+    {"parquet": frame.write_parquet, "arrow": frame.write_ipc, "jsonl": frame.write_ndjson, "csv": frame.write_csv}[
+        suffix
+    ](path)
+    whole, draw = path.read_bytes(), np.random.default_rng(seed)
+    messages: list[str] = []
+    for run in range(60):
+        damaged = bytearray(whole)
+        for place in draw.integers(len(whole), size=2):
+            damaged[place] = draw.integers(256)
+        path.write_bytes(damaged[: draw.integers(len(whole))] if run % 4 == 0 else damaged)
+        try:
+            read_table(path)
+        except DataError as problem:
+            messages.append(str(problem))
+    assert messages
+    assert not any("\n" in message for message in messages)

@@ -138,7 +138,7 @@ def test_a_file_is_read_as_the_schema_says_even_where_its_rows_alone_would_tell_
     assert frame.row(0) == (31.0, "12", False, dt.datetime(2024, 5, 4), "7")
     assert [note.what for note in notes] == ["unseen level", "outside range"]
     path.write_text("colour,age,smoker,day,remark\nred,31,no,04/05/2024,x\nred,old,no,04/05/2024,x\n")
-    with pytest.raises(SchemaMismatch, match="column 'age': expected a number, .* got 'old' in line 3"):
+    with pytest.raises(SchemaMismatch, match=r"column 'age': expected a number, .* got 'old' in line 3"):
         read_as(path, SCHEMA)
     with pytest.raises(SchemaMismatch, match="got 'old' in line 3"):
         SCHEMA.check(read_table(path))

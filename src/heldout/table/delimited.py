@@ -23,6 +23,7 @@ _SEPARATORS = (",", "\t", ";", "|")
 _SNIFFED_LINES = 100
 _QUOTE, _NEWLINE, _RETURN = ord('"'), ord("\n"), ord("\r")
 _LONGEST_FIELD = 2**31 - 1
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -130,34 +131,47 @@ def _first_filled(records: _Records) -> int:
 def _find_records(data: bytes, separator: str) -> _Records:
     """Find records, taking every double quote as the start or end of a quoted stretch."""
     raw = np.frombuffer(data, dtype=np.uint8)
-    is_quote = raw == _QUOTE
-    newlines = np.flatnonzero(raw == _NEWLINE)
-    separators = np.flatnonzero(raw == ord(separator))
-    well_formed = True
-    line_starts = np.concatenate([[0], newlines + 1])
-    if is_quote.any():
-        quotes = np.flatnonzero(is_quote)
-        well_formed = _quotes_are_well_formed(raw, quotes, separator)
-        newlines = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
-        separators = separators[np.searchsorted(quotes, separators) % 2 == 0]
-    starts = np.concatenate([[0], newlines + 1])
-    ends = np.concatenate([newlines, [len(raw)]])
-    if len(starts) > 1 and starts[-1] == len(raw):
-        starts, ends = starts[:-1], ends[:-1]
-    counts = np.diff(np.searchsorted(separators, np.concatenate([starts, [len(raw)]])))
+    line_ends: list[NDArray[np.int64]] = []
+    record_ends: list[NDArray[np.int64]] = []
+    separators_before: list[NDArray[np.int64]] = []
+    quotes: list[NDArray[np.int64]] = []
+    n_separators = 0
+    inside = np.uint8(0)
+    for start in range(0, len(raw), _BLOCK):  # in blocks that stay in the processor's cache
+        block = raw[start : start + _BLOCK]
+        newlines, is_separator = np.flatnonzero(block == _NEWLINE), block == ord(separator)
+        line_ends.append(newlines + start)
+        is_quote = block == _QUOTE
+        if inside or is_quote.any():
+            quotes.append(np.flatnonzero(is_quote) + start)
+            quoted = (np.cumsum(is_quote, dtype=np.uint8) + inside) & 1
+            inside = quoted[-1]
+            is_separator &= quoted == 0
+            newlines = newlines[quoted[newlines] == 0]
+        separators = np.flatnonzero(is_separator)
+        record_ends.append(newlines + start)
+        separators_before.append(np.searchsorted(separators, newlines) + n_separators)
+        n_separators += len(separators)
+    ends = np.concatenate([*record_ends, [len(raw)]])
+    counts = np.diff(np.concatenate([[0], *separators_before, [n_separators]]))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if len(starts) > 1 and starts[-1] == len(raw):  # the file ends with a line end
+        starts, ends, counts = starts[:-1], ends[:-1], counts[:-1]
     has_return = (ends > starts) & (raw[np.maximum(ends - 1, 0)] == _RETURN)
-    lines = np.searchsorted(line_starts, starts, side="right")
+    lines = np.searchsorted(np.concatenate(line_ends), starts) + 1
+    well_formed = not inside and (not quotes or _quotes_are_well_formed(raw, np.concatenate(quotes), separator))
     return _Records(starts, ends - has_return, counts, lines.astype(np.int64), well_formed)
 
 
 def _quotes_are_well_formed(raw: NDArray[np.uint8], quotes: NDArray[np.int64], separator: str) -> bool:
     """Say whether each quote opens at the start of a field, closes at its end, or is doubled inside it."""
-    if len(quotes) % 2:
-        return False
-    padded = np.concatenate([np.array([_NEWLINE], np.uint8), raw, np.array([_NEWLINE], np.uint8)])
-    before, after = padded[quotes[::2]], padded[quotes[1::2] + 2]
-    edges = np.array([_QUOTE, _NEWLINE, ord(separator)], np.uint8)
-    return bool(np.isin(before, edges).all() and np.isin(after, [*edges, _RETURN]).all())
+    edge = np.zeros(256, dtype=bool)
+    edge[[_QUOTE, _NEWLINE, ord(separator)]] = True
+    opening, closing = quotes[::2], quotes[1::2]
+    before = edge[raw[opening[opening > 0] - 1]]
+    edge[_RETURN] = True
+    after = edge[raw[closing[closing < len(raw) - 1] + 1]]
+    return bool(before.all() and after.all())
 
 
 def _names(header: bytes, separator: str, source: str) -> list[str]:

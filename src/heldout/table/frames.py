@@ -20,6 +20,8 @@ from heldout.table.kinds import clean, written
 
 __all__ = ["Plain", "from_polars", "plain", "plain_columns", "refuse_duplicates"]
 
+_YEARS = (-62_135_596_800, 253_402_300_800)  # the first instants of the years 1 and 10000, in seconds since 1970
+
 
 @dataclass(frozen=True)
 class Plain:
@@ -104,6 +106,8 @@ def plain(values: pl.Series) -> Plain:
         return Plain(values.cast(pl.Float64).fill_nan(None))
     if dtype == pl.Null:
         return Plain(values.cast(pl.Float64))
+    if isinstance(dtype, pl.Datetime) or dtype == pl.Date:
+        _refuse_far_dates(values)
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is not None:
             values = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -118,6 +122,18 @@ def plain(values: pl.Series) -> Plain:
         f"column {values.name!r} holds {dtype}, expected numbers, text, booleans or dates: "
         f"leave it out (--drop {values.name}) or spread it over columns"
     )
+
+
+def _refuse_far_dates(values: pl.Series) -> None:
+    """Raise for days outside the years 1 to 9999, on which the calendar code below stops hard."""
+    per_second = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}.get(getattr(values.dtype, "time_unit", ""), 0)
+    low, high = (int(edge) * per_second if per_second else int(edge) // 86_400 for edge in _YEARS)
+    physical = values.to_physical()
+    if ((physical < low) | (physical >= high)).any():
+        raise DataError(
+            f"column {values.name!r} holds days outside the years 1 to 9999: mend them, or leave it out "
+            f"(--drop {values.name})"
+        )
 
 
 def _from_pandas(frame: Any) -> list[Plain]:

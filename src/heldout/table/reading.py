@@ -135,7 +135,7 @@ def _read_ipc(data: bytes, source: str) -> tuple[list[Plain], Place]:
 def _columns(read: Callable[[Any], pl.DataFrame], data: bytes, source: str, what: str) -> list[Plain]:
     try:
         frame = read(io.BytesIO(data))
-    except Exception as problem:  # polars raises its own errors, OSError and, for damaged pages, panics of Rust
+    except (Exception, pl.exceptions.PanicException) as problem:  # damaged pages make Rust panic
         first = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise DataError(f"{source} is not a whole {what} file ({first}): write it again") from None
     return from_polars(frame)
