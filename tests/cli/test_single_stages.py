@@ -167,6 +167,12 @@ def ordered_table(folder: Path) -> Path:
     return path
 
 
+def test_evaluate_states_the_condition_that_order_of_rows_rests_on(tmp_path: Path, heldout: Callable[..., Any]) -> None:
+    outcome = heldout("evaluate", ordered_table(tmp_path), "--target", "y", "--candidate", "ridge")
+    text = " ".join(outcome.out.split())
+    assert ", if future rows continue this file's order. ridge regression: RMSE" in text
+
+
 @pytest.mark.parametrize("with_target", [True, False])
 def test_iid_names_the_column_that_drifts_with_effect_and_corrected_p(
     with_target: bool, tmp_path: Path, heldout: Callable[..., Any]

@@ -93,8 +93,8 @@ class Stage:
     def heading(self) -> str:
         """Say what is measured and how rows are held out."""
         dataset, choice = self.setting.dataset, self.setting.report.choice
-        condition = f" ({choice.conditional})" if choice.conditional else ""
-        return f"{dataset.source}: {len(dataset.target.values):,} rows. {choice.reason}{condition}"
+        reason = choice.reason.rstrip(".") + (f", {choice.conditional}." if choice.conditional else ".")
+        return f"{dataset.source}: {len(dataset.target.values):,} rows. {reason}"
 
 
 def with_stand_in(table: Table, values: NDArray[np.float64]) -> tuple[Table, str]:
