@@ -19,6 +19,7 @@ from heldout.generalization.paired import (
     standard_error_of_difference,
 )
 from heldout.generalization.unit_losses import unit_losses
+
 from statistical import assert_rate, power
 
 

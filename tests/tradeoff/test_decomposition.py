@@ -22,6 +22,7 @@ from heldout.errors import InvalidInput
 from heldout.splits import BlockedTime, GroupFolds, RandomFolds
 from heldout.tradeoff import decompose
 from heldout.tradeoff.fitting import cut_in_halves
+
 from statistical import assert_rate, power
 
 

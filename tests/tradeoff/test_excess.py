@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from heldout.errors import InvalidInput
 from heldout.splits import BlockedTime, GroupFolds
 from heldout.tradeoff import decompose, excess_bias
+
 from statistical import assert_rate, power
 
 

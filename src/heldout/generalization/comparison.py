@@ -178,38 +178,18 @@ def _choose(
         units = np.full(len(losses), -1, np.intp)
         units[evidence.folds.tested] = evidence.units
     order = range(len(names))
-    choice = simplest_tied(
-        losses,
-        units=units,
-        n_folds=n_folds,
-        scheme=scheme,
-        order_of_simplicity=order,
-        confidence_level=confidence_level,
-    )
-    selected = selected_error(
-        losses,
-        units=units,
-        choose=SimplestTied(order, n_folds, scheme, confidence_level),
-        n_resamples=n_resamples,
-        random_state=random_state,
-    )
-
-    def against_winner(j: int) -> PairedDifference | None:
-        if j == choice.index:
-            return None
-        return paired_difference(
-            losses[:, j],
-            losses[:, choice.index],
-            units=units,
-            n_folds=n_folds,
-            scheme=scheme,
-            confidence_level=confidence_level,
-        )
-
+    level = confidence_level
+    judged: dict[str, Any] = {"units": units, "n_folds": n_folds, "scheme": scheme, "confidence_level": level}
+    choice = simplest_tied(losses, order_of_simplicity=order, **judged)
+    rule = SimplestTied(order, n_folds, scheme, level)
+    selected = selected_error(losses, units=units, choose=rule, n_resamples=n_resamples, random_state=random_state)
+    winner = losses[:, choice.index]
     return Comparison(
         names=names,
         errors=errors,
-        differences=tuple(against_winner(j) for j in order),
+        differences=tuple(
+            None if j == choice.index else paired_difference(losses[:, j], winner, **judged) for j in order
+        ),
         winner=names[choice.index],
         lowest=names[choice.lowest],
         tied=tuple(names[j] for j in choice.tied),

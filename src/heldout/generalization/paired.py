@@ -87,9 +87,7 @@ def inflation(scheme: str, n_folds: int) -> float:
     if scheme in ORDERED:
         return 1.0
     if n_folds < 2:
-        raise InvalidInput(
-            f"n_folds must be 2 or more, got {n_folds}: give the folds per repeat, not the repeats"
-        )
+        raise InvalidInput(f"n_folds must be 2 or more, got {n_folds}: give the folds per repeat, not the repeats")
     return float(np.sqrt(1.0 + n_folds / (n_folds - 1.0)))
 
 
@@ -161,9 +159,7 @@ def paired_difference(
     """
     a, b = np.asarray(loss_a, np.float64), np.asarray(loss_b, np.float64)
     if a.ndim != 1 or a.shape != b.shape:
-        raise InvalidInput(
-            f"losses must be two columns of equal length, got {a.shape} and {b.shape}: pair them by row"
-        )
+        raise InvalidInput(f"losses must be two columns of equal length, got {a.shape} and {b.shape}: pair them by row")
     _check_level(confidence_level)
     # The difference is made row by row before any sum, so that a large common loss costs no digits.
     pair = unit_losses(np.column_stack([a - b, np.where(np.isnan(a - b), np.nan, 0.0)]), units)
@@ -296,6 +292,4 @@ def simplest_tied(
 
 def _check_level(confidence_level: float) -> None:
     if not 0.0 < confidence_level < 1.0:
-        raise InvalidInput(
-            f"confidence_level must lie between 0 and 1, got {confidence_level}: give 0.95, say"
-        )
+        raise InvalidInput(f"confidence_level must lie between 0 and 1, got {confidence_level}: give 0.95, say")

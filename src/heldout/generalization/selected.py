@@ -142,9 +142,7 @@ def selected_error(
     )
 
 
-def _mean_losses(
-    summed: UnitLosses, weights: NDArray[np.float64], rows: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _mean_losses(summed: UnitLosses, weights: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(weights @ summed.sums / rows[:, None] + summed.centre)
 
 

@@ -144,20 +144,14 @@ def unit_losses(loss_matrix: ArrayLike, units: ArrayLike | None = None) -> UnitL
     """
     losses = np.asarray(loss_matrix, np.float64)
     if losses.ndim != 2 or losses.shape[1] == 0:
-        raise InvalidInput(
-            f"losses must have shape (n_rows, n_candidates), got {losses.shape}: one column each"
-        )
+        raise InvalidInput(f"losses must have shape (n_rows, n_candidates), got {losses.shape}: one column each")
     tested = np.asarray(~np.isnan(losses).any(axis=1))
     if not tested.any():
-        raise InvalidInput(
-            "no row was held out for every candidate, got only NaN: judge them on common folds"
-        )
+        raise InvalidInput("no row was held out for every candidate, got only NaN: judge them on common folds")
     kept = losses[tested]
     if not np.isfinite(kept).all():
         row, column = np.argwhere(np.isinf(losses) & tested[:, None])[0]
-        raise InvalidInput(
-            f"losses must be finite, got {losses[row, column]} in row {row} of candidate {column}"
-        )
+        raise InvalidInput(f"losses must be finite, got {losses[row, column]} in row {row} of candidate {column}")
     centre = kept.mean(axis=0)
     centred = kept - centre
     scale = float(np.sqrt(np.square(kept).mean(axis=0).max()))

@@ -175,27 +175,19 @@ def decompose(
     """
     _check_settings(loss, method, n_partitions, max_rows, confidence_level)
     target, group_codes = _check_arrays(X, y, loss, classes, groups)
-    n = len(target)
-    classification = loss == "zero_one"
+    n, classification = len(target), loss == "zero_one"
     seed = seed_of(random_state)
     if splitter is None:
         splitter = _default_splitter(classification, group_codes, seed)
     folds = [(np.asarray(a, np.intp), np.asarray(b, np.intp)) for a, b in splitter.split(X, target, group_codes)]
     units = _units_of(splitter, n, group_codes, folds)
     rows: list[NDArray[np.float64]] = []
-    sizes: list[int] = []
-    training_draw: list[float] = []
+    sizes, training_draw = list[int](), list[float]()
     for partition in range(n_partitions):
         if deadline is not None and partition >= 2 and time.monotonic() >= deadline:
             break
-        pairs = cut_in_halves(
-            folds,
-            partition,
-            codes=target if classification else None,
-            groups=group_codes,
-            max_rows=max_rows,
-            seed=seed,
-        )
+        codes = target if classification else None
+        pairs = cut_in_halves(folds, partition, codes=codes, groups=group_codes, max_rows=max_rows, seed=seed)
         sizes += [len(half) for pair in pairs for half in pair.halves]
         predictions = _predict_all(estimator, X, target, pairs, classification, n_jobs)
         rows.append(_parts_of_rows(pairs, predictions, target, loss))
@@ -299,19 +291,16 @@ def _summary(
     confidence_level: float,
     max_rows: int | None,
 ) -> Decomposition:
-    n_partitions = len(rows)
     per_row = rows.mean(axis=0)
     tested = np.isfinite(per_row[0])
     per_partition = rows[:, :, tested].mean(axis=2)
     estimates = [float(part[tested].mean()) for part in per_row]
     monte_carlo = [monte_carlo_error(part) for part in per_partition.T]
     data = [unit_error(part, units) for part in per_row]
-    sources = _sources(estimates, monte_carlo, data, training_draw, overlap, n_partitions)
+    sources = _sources(estimates, monte_carlo, data, training_draw, overlap, len(rows))
     # The variance is a mean of squares (or of disagreements) and cannot be negative; the others can.
-    ends = [
-        join(estimate, each, confidence_level, log_scale=part == 1)
-        for part, (estimate, each) in enumerate(zip(estimates, sources, strict=True))
-    ]
+    logs = (False, True, False)
+    ends = [join(e, s, confidence_level, log_scale=log) for e, s, log in zip(estimates, sources, logs, strict=True)]
     n_train = int(np.median(sizes))
     capped = max_rows is not None and max(sizes) >= max_rows
     return Decomposition(
@@ -332,7 +321,7 @@ def _summary(
         units=units,
         n_train=n_train,
         n_fits=len(sizes),
-        n_partitions=n_partitions,
+        n_partitions=len(rows),
         n_units=data[0][1],
         confidence_level=confidence_level,
         label=f"at {n_train} rows" if capped else "at n/2",

@@ -125,14 +125,12 @@ def excess_bias(
             result[name] = ExcessBias(None, None, unresolved, unresolved_ci, reason)
             continue
         difference = rows[j] - rows[lowest]
+        estimate = float(np.nanmean(difference))
         error, n_units = unit_error(difference, first.units)
         carlo = monte_carlo_error(partitions[j] - partitions[lowest])
-        interval = join(
-            float(np.nanmean(difference)),
-            (Source(carlo, n_partitions - 1.0), Source(error, n_units - 1.0)),
-            confidence_level,
-        )
-        result[name] = ExcessBias(float(np.nanmean(difference)), interval, unresolved, unresolved_ci)
+        sources = (Source(carlo, n_partitions - 1.0), Source(error, n_units - 1.0))
+        interval = join(estimate, sources, confidence_level)
+        result[name] = ExcessBias(estimate, interval, unresolved, unresolved_ci)
     return result
 
 
