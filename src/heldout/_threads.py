@@ -1,8 +1,8 @@
 """One level of threads at a time.
 
-Folds are fitted in parallel threads. An estimator that starts a thread team of its own (OpenMP, BLAS) inside each of
-them has several teams spin for the same cores: histogram boosting was then seen to take 11 times as long on two busy
-cores. So inside a fold every library gets one thread.
+Folds are fitted in parallel threads. An estimator that starts an OpenMP team of its own inside each of them makes
+several teams spin for the same cores: histogram boosting of 11 classes was seen to take 11 times as long on two busy
+cores. So a fold fitted beside others gets one OpenMP thread.
 """
 
 from __future__ import annotations
@@ -14,23 +14,18 @@ __all__ = ["one_thread_inside"]
 
 
 @contextmanager
-def one_thread_inside(n_jobs: int | None) -> Iterator[None]:
-    """Limit OpenMP and BLAS to one thread in the calling thread while several folds are fitted at a time.
+def one_thread_inside() -> Iterator[None]:
+    """Limit OpenMP to one thread, in the calling thread only.
 
-    Parameters
-    ----------
-    n_jobs : int or None
-        Folds fitted at a time; with 1 or None the libraries keep their threads.
+    BLAS is left alone: its limit belongs to the whole process, and threads that set and restore it at different times
+    would leave it at the wrong value.
 
     Examples
     --------
-    >>> with one_thread_inside(2):
+    >>> with one_thread_inside():
     ...     total = sum(range(10))
     """
-    if n_jobs is None or n_jobs == 1:
-        yield
-        return
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1, user_api="openmp"):
         yield

@@ -1,4 +1,4 @@
-"""What the measures ask of a model: protocols, never base classes."""
+"""What the measures ask of a model (protocols, never base classes), and how they make and fit a copy of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Learner", "ReplicatedLearner"]
+from heldout._random import stream_seed
+
+__all__ = ["Learner", "ReplicatedLearner", "fit_with_weight", "seeded_clone", "weight_parameter"]
 
 
 @runtime_checkable
@@ -40,3 +42,67 @@ class ReplicatedLearner(Protocol):
     ) -> NDArray[np.float64]:
         """Fit one replica per column of `weights` and return the held-out predictions."""
         ...
+
+
+def seeded_clone(estimator: Any, seed: int, *names: str | int) -> Any:
+    """Clone an estimator, giving every `random_state` that is None, nested ones too, a seed of its own.
+
+    A seed that the user has set stays. Without this, two runs, or runs with another number of jobs, would differ.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+    seed : int
+    *names : str or int
+        What the copy is for; equal names give equal seeds.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> first, again = (seeded_clone(RandomForestRegressor(), 0, "fold", 1) for _ in range(2))
+    >>> first.random_state == again.random_state, seeded_clone(RandomForestRegressor(random_state=5), 0).random_state
+    (True, 5)
+    """
+    from sklearn.base import clone
+
+    copy = clone(estimator)
+    if not hasattr(copy, "get_params"):
+        return copy
+    unset = [
+        name
+        for name, value in copy.get_params(deep=True).items()
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    ]
+    return copy.set_params(**{name: stream_seed(seed, "estimator", *names, name) for name in sorted(unset)})
+
+
+def weight_parameter(estimator: Any) -> str | None:
+    """Return the name under which `fit` takes row weights, or None where it takes none.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.neighbors import KNeighborsRegressor
+    >>> from sklearn.pipeline import make_pipeline
+    >>> weight_parameter(make_pipeline(Ridge())), weight_parameter(KNeighborsRegressor())
+    ('ridge__sample_weight', None)
+    """
+    from sklearn.utils.validation import has_fit_parameter
+
+    if hasattr(estimator, "steps"):
+        name, last = estimator.steps[-1]
+        inner = weight_parameter(last)
+        return None if inner is None else f"{name}__{inner}"
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
+
+
+def fit_with_weight(estimator: Any, X: Any, y: Any, weight: NDArray[np.float64] | None) -> Any:
+    """Fit, handing over row weights where there are some and the estimator takes them.
+
+    Returns
+    -------
+    estimator
+        Fitted. One that takes no weights (k-NN, say) is fitted without: only its judgement is weighted then.
+    """
+    name = None if weight is None else weight_parameter(estimator)
+    return estimator.fit(X, y) if name is None else estimator.fit(X, y, **{name: weight})

@@ -67,15 +67,15 @@ class Metric:
 
 
 def _squared_error(y: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.float64]:
-    return np.square(np.asarray(y, float) - np.asarray(prediction, float))
+    return np.asarray(np.square(np.asarray(y, float) - np.asarray(prediction, float)))
 
 
 def _absolute_error(y: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.float64]:
-    return np.abs(np.asarray(y, float) - np.asarray(prediction, float))
+    return np.asarray(np.abs(np.asarray(y, float) - np.asarray(prediction, float)))
 
 
 def _zero_one(y: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.float64]:
-    return (np.asarray(y) != np.asarray(prediction)).astype(np.float64)
+    return np.asarray(np.asarray(y) != np.asarray(prediction), np.float64)
 
 
 def _log_loss(y: NDArray[Any], probability: NDArray[Any]) -> NDArray[np.float64]:

@@ -32,17 +32,25 @@ def grouped_table(rng: np.random.Generator, n_groups: int, rows_each: int) -> pl
     subject = np.repeat(np.arange(n_groups), rows_each)
     x = fingerprint[subject] + 0.05 * rng.normal(size=(len(subject), 3))
     effect = rng.normal(size=len(subject))
-    y = level[subject] + 0.7 * effect + 0.3 * rng.normal(size=len(subject))
+    y = level[subject] + 1.5 * effect + 0.3 * rng.normal(size=len(subject))
     frame = pl.DataFrame({f"mark{j}": x[:, j] for j in range(3)})
     return frame.with_columns(
         dose=pl.Series(effect), subject=pl.Series([f"s{code}" for code in subject]), y=pl.Series(y)
     )
 
 
-def drifting_table(rng: np.random.Generator, n: int) -> pl.DataFrame:
-    """A slow wave moves the target, and a feature tells the date: a random split interpolates the wave."""
-    day = np.arange(n, dtype=float)
-    wave = np.cumsum(rng.normal(scale=0.15, size=n))
+def drifting_table(rng: np.random.Generator, n: int, after: pl.DataFrame | None = None) -> pl.DataFrame:
+    """A slow wave moves the target, and a feature tells the date: a random split interpolates the wave.
+
+    With `after` the rows continue that table: another future of the same past.
+    """
+    start, level = (0, rng.normal()) if after is None else (len(after), float(after["wave"][-1]))
+    wave = np.empty(n)
+    for row, step in enumerate(rng.normal(scale=np.sqrt(1 - 0.97**2), size=n)):
+        level = 0.97 * level + step  # stationary, variance 1, forgotten after some 100 rows
+        wave[row] = level
+    day = start + np.arange(n, dtype=float)
     dose = rng.normal(size=n)
-    y = wave + dose + 0.5 * rng.normal(size=n)
-    return pl.DataFrame({"day": day, "clock": day + rng.normal(scale=0.5, size=n), "dose": dose, "y": y})
+    y = wave + dose + 0.3 * rng.normal(size=n)
+    clock = day + rng.normal(scale=0.5, size=n)
+    return pl.DataFrame({"day": day, "clock": clock, "dose": dose, "wave": wave, "y": y})

@@ -12,6 +12,7 @@ import heldout as ho
 from heldout.auditing.candidates import default_candidates
 from heldout.generalization import out_of_fold
 from heldout.splits import RandomFolds, StratifiedFolds
+
 from tables import grouped_table, signal_table
 
 CANDIDATES = ["ridge", "tree"]

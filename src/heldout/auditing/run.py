@@ -29,8 +29,8 @@ from heldout.auditing.second_table import check_test_table
 from heldout.auditing.selection import Selection, choose
 from heldout.auditing.shortfall import Shortfall, measure_shortfall
 from heldout.auditing.verdict import write_verdict
-from heldout.generalization.fold_fit import seeded_clone
 from heldout.iid import IIDReport, check
+from heldout.learner import fit_with_weight, seeded_clone
 from heldout.losses import find_metric
 from heldout.table import Dataset, prepare
 
@@ -381,7 +381,7 @@ def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:
     """Fit a candidate on every row, with a seed of its own."""
     dataset = setting.dataset
     estimator = seeded_clone(candidate.estimator, setting.seed, "final fit")
-    estimator.fit(setting.rows_for(candidate), setting.y)
+    fit_with_weight(estimator, setting.rows_for(candidate), setting.y, dataset.weight)
     return FittedModel(
         estimator=estimator,
         schema=dataset.schema,

@@ -141,6 +141,7 @@ def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFo
         groups=setting.dataset.groups,
         classes=None if setting.classes is None else list(setting.classes),
         other_losses=() if setting.classes is None or setting.metric.loss.name == "zero_one" else ("zero_one",),
+        sample_weight=setting.dataset.weight,
         n_jobs=setting.n_jobs,
         random_state=setting.seed,
     )

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout._arrays import take_rows
-from heldout._random import stream_seed
 from heldout.errors import InvalidInput
+from heldout.learner import fit_with_weight, seeded_clone
 from heldout.losses import Loss
 
-__all__ = ["FoldResult", "Task", "fit_fold", "seeded_clone"]
+__all__ = ["FoldResult", "Task", "fit_fold"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Task:
     losses : tuple of Loss
         The first one decides what is asked of the estimator.
     seed : int
+    weight : array, shape (n_rows,), or None
+        How much each row counts, with mean 1: in the fit, and as a factor of its loss.
     """
 
     estimator: Any
@@ -37,6 +39,7 @@ class Task:
     labels: NDArray[Any] | None
     losses: tuple[Loss, ...]
     seed: int
+    weight: NDArray[np.float64] | None = None
 
     @property
     def wants_probability(self) -> bool:
@@ -62,35 +65,17 @@ def fit_fold(task: Task, X: Any, fold: int, train: NDArray[np.intp], test: NDArr
         model, n_fits = None, 0
     else:
         model = seeded_clone(task.estimator, task.seed, fold)
-        model.fit(X_train, _told(task, train, present))
+        weight = None if task.weight is None else task.weight[train]
+        fit_with_weight(model, X_train, _told(task, train, present), weight)
         n_fits = 1
     prediction = _predict(task, model, take_rows(X, test), len(test), present)
     fitted = _predict(task, model, X_train, len(train), present)
     return FoldResult(
         prediction,
-        tuple(_judge(loss, task.y[test], prediction) for loss in task.losses),
-        tuple(float(_judge(loss, task.y[train], fitted).mean()) for loss in task.losses),
+        tuple(_judge(task, loss, test, prediction) for loss in task.losses),
+        tuple(float(_judge(task, loss, train, fitted).mean()) for loss in task.losses),
         n_fits,
     )
-
-
-def seeded_clone(estimator: Any, seed: int, *names: str | int) -> Any:
-    """Clone an estimator, giving every `random_state` that is None, nested ones too, a seed of its own.
-
-    A seed that the user has set stays. Without this, two runs, or runs with another number of jobs, would
-    differ.
-    """
-    from sklearn.base import clone
-
-    copy = clone(estimator)
-    if not hasattr(copy, "get_params"):
-        return copy
-    unset = [
-        name
-        for name, value in copy.get_params(deep=True).items()
-        if value is None and (name == "random_state" or name.endswith("__random_state"))
-    ]
-    return copy.set_params(**{name: stream_seed(seed, "estimator", *names, name) for name in sorted(unset)})
 
 
 def _told(task: Task, train: NDArray[np.intp], present: NDArray[Any] | None) -> NDArray[Any]:
@@ -149,7 +134,9 @@ def _finite(prediction: NDArray[np.float64], shape: tuple[int, ...], task: Task)
     return prediction
 
 
-def _judge(loss: Loss, y: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.float64]:
+def _judge(task: Task, loss: Loss, rows: NDArray[np.intp], prediction: NDArray[Any]) -> NDArray[np.float64]:
     if loss.prediction == "value" and prediction.ndim == 2:
         prediction = prediction.argmax(axis=1)
-    return loss.per_row(y, prediction)
+    losses = loss.per_row(task.y[rows], prediction)
+    # A factor with mean 1 makes every mean of losses a weighted mean, and every interval one for that mean.
+    return losses if task.weight is None else losses * task.weight[rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import as_codes, as_target, n_rows
 from heldout._random import seed_of
+from heldout._threads import one_thread_inside
 from heldout.errors import InvalidInput
 from heldout.generalization.fold_fit import FoldResult, Task, fit_fold
 from heldout.losses import Loss, find_loss
@@ -93,6 +94,7 @@ def out_of_fold(
     groups: ArrayLike | None = None,
     classes: Sequence[Any] | None = None,
     other_losses: Sequence[str | Loss] = (),
+    sample_weight: ArrayLike | None = None,
     random_state: Any = 0,
     n_jobs: int | None = None,
     deadline: float | None = None,
@@ -119,9 +121,12 @@ def out_of_fold(
     other_losses : sequence of str or Loss, default ()
         Judge the same predictions by these as well (`by_loss`). Class codes are read off probabilities as the
         most probable class.
+    sample_weight : array, shape (n_rows,), optional
+        How much each row counts, 0 or more: handed to fits that take it, and multiplied (divided by its mean) into
+        the losses, so that their mean is the weighted mean.
     random_state : None, int or numpy generator, default 0
     n_jobs : int, optional
-        Folds fitted at a time, by joblib.
+        Folds fitted at a time, by joblib; OpenMP then gets one thread per fold.
     deadline : float, optional
         Value of ``time.monotonic()`` after which no further repeat is begun; the first is always finished.
 
@@ -134,7 +139,7 @@ def out_of_fold(
     InvalidInput
         `y` of another length or not codes of `classes`, a splitter that tests nothing, trains on nothing or
         on rows it tests, an estimator without `predict_proba` where probabilities are judged, or
-        predictions that are not finite or of another shape.
+        predictions that are not finite or of another shape; weights that are none.
 
     Examples
     --------
@@ -148,6 +153,7 @@ def out_of_fold(
     n = n_rows(X)
     losses = _wanted(loss, other_losses)
     task = _task(estimator, as_target(y, n), classes, losses, seed_of(random_state))
+    task = replace(task, weight=_mean_one(sample_weight, n))
     folds = _checked(list(splitter.split(X, task.y, groups)), n)
     repeat_of = _repeats(folds, n)
     results: list[FoldResult] = []
@@ -225,7 +231,25 @@ def _fit_all(task: Task, X: Any, jobs: Sequence[tuple[int, Any, Any]], n_jobs: i
         return [fit_fold(task, X, *job) for job in jobs]
     from joblib import Parallel, delayed
 
-    return list(Parallel(n_jobs=n_jobs)(delayed(fit_fold)(task, X, *job) for job in jobs))
+    return list(Parallel(n_jobs=n_jobs)(delayed(_fit_beside_others)(task, X, *job) for job in jobs))
+
+
+def _fit_beside_others(task: Task, X: Any, *job: Any) -> FoldResult:
+    with one_thread_inside():
+        return fit_fold(task, X, *job)
+
+
+def _mean_one(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=float)
+    if weight.shape != (n,):
+        raise InvalidInput(f"sample_weight must have shape ({n},), got {weight.shape}: pass one weight per row")
+    wrong = ~np.isfinite(weight) | (weight < 0)
+    if wrong.any() or not weight.any():
+        came = weight[wrong][0] if wrong.any() else "only zeros"
+        raise InvalidInput(f"sample_weight must hold finite weights of 0 or more, not all 0, got {came}")
+    return np.asarray(weight / weight.mean())
 
 
 @dataclass(frozen=True)
