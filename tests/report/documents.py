@@ -53,6 +53,14 @@ def iid(verdict: str, findings: Sequence[Mapping[str, Any]] = (), **more: Any) -
         "seconds": 0.41,
         "rejected": False,
         "copies_held_together": False,
+        "validity": "exact: permutations of all rows",
+        "choice": {
+            "scheme": "random",
+            "deploy": "same",
+            "gap": 0,
+            "reason": "Future rows are taken to come as these rows came.",
+            "conditional": None,
+        },
         "findings": list(findings),
     }
     return base | more
@@ -227,8 +235,13 @@ def optimism(chosen: Mapping[str, Any], scheme: str, **more: Any) -> dict[str, A
         "accuracy_gap": None,
         "accuracy_gap_ci": None,
         "reason": NO_OPTIMISM,
+        "by_candidate": [],
     }
-    return base | more
+    whole = base | more
+    if whole["gap"] is not None:
+        left_out = ("metric", "metric_label", "scheme_random", "scheme_safe", "reason", "by_candidate")
+        whole["by_candidate"] = [{key: value for key, value in whole.items() if key not in left_out}]
+    return whole
 
 
 def advice(action: str, sentence: str, metric: str, basis: float | None, **more: Any) -> dict[str, Any]:
@@ -299,6 +312,7 @@ def assemble(
             "n_permutations": 999,
             "decomposed": [one["name"] for one in candidates if one["variance"] is not None],
             "n_partitions": 5,
+            "split_at_random": [],
             "decomposition_rows": None,
             "n_resamples": 1000,
             "fits": 412,
@@ -542,6 +556,7 @@ def time_ordered() -> dict[str, Any]:
                "ci_high": None if row["ci_high"] is None else row["difference"] + 9500.0}
         for row in document["differences"]
     ]  # fmt: skip
+    document["plan"]["split_at_random"] = ["forest"]
     document["plan"]["left_out"] = ["rows beyond 5,000 per fit in the decomposition", "the third repeat of the folds"]
     document["winner"]["correction"] = 0.0
     return document

@@ -47,7 +47,6 @@ def test_percentages_keep_their_sign_and_are_not_clipped() -> None:
     assert show(-0.285, "percent") == "−28 %"
     assert show(1.204, "percent") == "120 %"
     assert show(0.995, "level") == "99.5 %"
-    assert show(38.4, "points") == "38 %"
 
 
 @given(st.floats(1e-7, 1.0))

@@ -84,10 +84,6 @@ def _level(value: Any, _decimals: int | None) -> str:
     return f"{100 * float(value):.6g} %"
 
 
-def _points(value: Any, decimals: int | None) -> str:
-    return f"{_grouped(float(value), decimals or 0)} %"
-
-
 def _p_value(value: Any, _decimals: int | None) -> str:
     p = float(value)
     if p >= 0.1:
@@ -115,7 +111,6 @@ FORMS: dict[str, Callable[[Any, int | None], str]] = {
     "length": _length,
     "percent": _percent,
     "level": _level,
-    "points": _points,
     "p_value": _p_value,
     "seconds": _seconds,
     "text": _text,
@@ -131,7 +126,7 @@ def show(value: Any, form: str = "number", decimals: int | None = None) -> str:
     value : JSON value; None reads "not known"
     form : str
         "number" (`decimals`, or three significant digits), "count", "length" (of a list), "percent" (a share
-        times 100), "level" (the same, not rounded), "points" (a percentage already), "p_value", "seconds",
+        times 100), "level" (the same, not rounded), "p_value", "seconds",
         "text", "short" (a name cut in the middle to at most `decimals` characters).
     decimals : int or None
 
@@ -160,7 +155,7 @@ def shorten(name: str, width: int = SHORT) -> str:
     Examples
     --------
     >>> shorten("total_sulfur_dioxide_of_the_wine", 20)
-    'total_sulf…f_the_wine'
+    'total_sulf…_the_wine'
     """
     if len(name) <= width:
         return name

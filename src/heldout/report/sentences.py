@@ -203,12 +203,10 @@ def predictions_finding(words: Words) -> str:
 
 
 def next_finding(words: Words) -> str:
-    """Say the first piece of advice in its own words."""
-    if words.at("verdict_parts.next") is not None:
-        return words.text("verdict_parts.next")
-    if words.at("advice.0.sentence") is not None:
-        return words.text("advice.0.sentence")
-    return words.say("No next step is known.")
+    """Say the first piece of advice in two or three words; its sentence stands below."""
+    if words.at("advice.0.action") is None:
+        return words.say("No next step is known.")
+    return words.say("Next: {action}.", action=action_words(words, "advice.0.action"))
 
 
 def action_words(words: Words, path: str) -> str:

@@ -44,7 +44,10 @@ def summary_text(document: Mapping[str, Any], *, width: int = 80) -> str:
     """
     words = Words(as_document(document))
     verdict = _wrapped(words.at("verdict") or "No verdict.", width)
-    tail = _splits(words, width) + _next(words, width)
+    tail = _splits(words, width) + _next(words, width, pieces=2)
+    if len(verdict) + len(tail) + 2 + len(words.at("candidates") or ()) > MOST_LINES:
+        # The verdict ends with the next step already: a row of the table is worth more.
+        tail = _splits(words, width) + _next(words, width, pieces=1)
     room = MOST_LINES - len(verdict) - len(tail)
     lines = verdict[:MOST_LINES] + (_candidates(words, width, room) if room >= 4 else []) + tail
     return "\n".join(lines[:MOST_LINES])
@@ -65,9 +68,9 @@ def _splits(words: Words, width: int) -> list[str]:
     return ["", *_wrapped(sentences.iid_finding(words), width)[:3]]
 
 
-def _next(words: Words, width: int) -> list[str]:
+def _next(words: Words, width: int, pieces: int) -> list[str]:
     lines = []
-    for k in range(min(2, len(words.at("advice") or ()))):
+    for k in range(min(pieces, len(words.at("advice") or ()))):
         lines += _wrapped(f"- {words.text(f'advice.{k}.sentence')}", width, "  ")[:2]
     return ["", "What next:", *lines] if lines else []
 

@@ -102,10 +102,6 @@ class Words:
         """Write a level of confidence or of a test."""
         return self._write(path, "level")
 
-    def points(self, path: str) -> str:
-        """Write what is a percentage already."""
-        return self._write(path, "points")
-
     def count(self, path: str, why: str | None = None) -> str:
         """Write a whole number."""
         return self._known(path, "count", None, why)

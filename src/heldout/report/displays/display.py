@@ -10,7 +10,7 @@ from typing import Any, Self
 from heldout.errors import InvalidInput
 from heldout.report.numbers import MINUS, show
 from heldout.report.reading import as_document, look_up
-from heldout.report.words import loss_decimals, metric_decimals, percent_decimals
+from heldout.report.words import loss_decimals, metric_decimals
 
 __all__ = ["BLUE", "GREEN", "ORANGE", "VERMILION", "Display", "mark_of", "read_mark"]
 
@@ -54,7 +54,6 @@ class Display(ABC):
         self.document = document
         self.metric_decimals = metric_decimals(document)
         self.loss_decimals = loss_decimals(document)
-        self.percent_decimals = percent_decimals(document)
         # A figure in a narrow column leaves out what the table beside it says as well.
         self.narrow = False
 

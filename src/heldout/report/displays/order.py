@@ -64,7 +64,8 @@ class OrderDisplay(Display):
         self.name_rows(ax, heights, [f"iid.findings.{k}.column" for k in order])
         self._statistics(ax, heights, order)
         drawn = [self.at(f"iid.findings.{k}.effect") for k in order]
-        ax.set_xlim(-1.0 if min(drawn) < -0.05 else -0.08, 1.0)
+        # A little beyond 1, or a correlation of 1 would lose half its mark.
+        ax.set_xlim(-1.03 if min(drawn) < -0.05 else -0.08, 1.03)
         ax.set_ylim(heights[-1] - 0.6, 0.85)
         ax.set_xlabel("correlation")
         bare(ax)
