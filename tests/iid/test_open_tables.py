@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from heldout.iid import IIDReport, check
+
 from statistical import assert_rate
 
 EXPECTED = json.loads((Path(__file__).parent / "expected_verdicts.json").read_text())["tables"]
@@ -61,7 +62,7 @@ def test_verdicts_on_open_tables_agree_with_the_answers_written_down_before(open
         right += is_right(report, expected)
         print(
             f"\n{'right' if is_right(report, expected) else 'WRONG'} {expected['name']}: p {report.global_p_value}, "
-            f"{report.choice.scheme}, sorted by {report.sorted_by}, harmless {report.order_harmless}, {report.seconds:.1f} s\n"
-            f"    {report.verdict}"
+            f"{report.choice.scheme}, sorted by {report.sorted_by}, harmless {report.order_harmless}, "
+            f"{report.seconds:.1f} s\n    {report.verdict}"
         )
     assert_rate("open tables judged as written down before", right, len(EXPECTED), at_least=0.8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -13,31 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 from heldout._arrays import as_codes, n_rows
 from heldout._random import seed_of
 from heldout.errors import InvalidInput
+from heldout.iid.assembly import Copied, Question, assemble
 from heldout.iid.columns import ColumnValues, is_counter, read_columns, read_target
 from heldout.iid.duplicates import copies, equal_row_codes
-from heldout.iid.families import Family, group_families, order_family, run_families, strata_p_value
-from heldout.iid.findings import findings_of
-from heldout.iid.groups import IntraclassCorrelation, intraclass_correlation
-from heldout.iid.result import Finding, IIDReport
+from heldout.iid.families import group_families, order_family, run_families, strata_p_value
+from heldout.iid.result import IIDReport
 from heldout.iid.sorted_files import SortedBy, explained_by_sorting
-from heldout.iid.verdict import choose_split, verdict_sentence
+from heldout.iid.verdict import choose_split
 
 __all__ = ["check"]
 
-HELD_TOGETHER = 0.01  # share of exact copies above which they are held out together
 MOST_FAMILIES = 3
-
-
-@dataclass(frozen=True)
-class _Question:
-    """The arguments of `check`, checked."""
-
-    columns: list[ColumnValues]
-    n: int
-    sequence: NDArray[np.intp]
-    time: NDArray[np.float64] | None
-    groups: NDArray[np.intp] | None
-    has_target: bool
 
 
 def _plain(values: Any) -> NDArray[Any]:
@@ -82,7 +68,7 @@ def _check_levels(alpha: float, n_permutations: int, horizon: int) -> None:
         raise InvalidInput(f"horizon must be 0 or more rows, got {horizon}")
 
 
-def _read(X: Any, y: Any, order: Any, groups: Any, task: str | None, name: str | None, time_named: bool) -> _Question:
+def _read(X: Any, y: Any, order: Any, groups: Any, task: str | None, name: str | None, time_named: bool) -> Question:
     n = n_rows(X)
     columns = read_columns(X)
     if y is not None:
@@ -91,55 +77,7 @@ def _read(X: Any, y: Any, order: Any, groups: Any, task: str | None, name: str |
     time = _read_order(order, n, time_named)
     codes = as_codes(_plain(groups), n)[0] if groups is not None else None
     sequence = np.argsort(time, kind="stable") if time is not None else np.arange(n)
-    return _Question(columns, n, sequence.astype(np.intp), time, codes, y is not None)
-
-
-def _target_matrix(target: ColumnValues) -> NDArray[np.float64]:
-    if target.kind == "category":
-        return np.array([target.values == code for code in range(len(target.levels))], dtype=np.float64)
-    return target.values[None]
-
-
-def _column_icc(column: ColumnValues, groups: NDArray[np.intp]) -> IntraclassCorrelation:
-    seen = ~np.isnan(column.values)
-    values = ColumnValues(column.name, column.kind, column.values[seen], column.levels)
-    codes = np.unique(groups[seen], return_inverse=True)[1]
-    return intraclass_correlation(_target_matrix(values), codes)
-
-
-def _group_findings(
-    found: list[tuple[float, Finding]], question: _Question, group_name: str, family: Family | None
-) -> tuple[list[tuple[float, Finding]], IntraclassCorrelation | None]:
-    """Give likeness findings their intraclass correlation; the target's is shown whether rejected or not."""
-    if question.groups is None:
-        return found, None
-    by_name = {column.name: column for column in question.columns}
-    target = question.columns[0] if question.has_target else None
-    target_icc = _column_icc(target, question.groups) if target is not None else None
-    result: list[tuple[float, Finding]] = []
-    for score, finding in found:
-        if finding.family != "groups":
-            result.append((score, finding))
-            continue
-        icc = _column_icc(by_name[finding.column], question.groups)
-        reason = "; ".join(filter(None, [icc.reason]))
-        result.append(
-            (score, replace(finding, effect=icc.value, ci_low=icc.ci_low, ci_high=icc.ci_high, reason=reason or None))
-        )
-    shown = any(f.family == "groups" and target is not None and f.column == target.name for _, f in result)
-    if target_icc is not None and target is not None and not shown and np.isfinite(target_icc.value):
-        p, adjusted = None, None
-        if family is not None and family.result is not None:
-            mine = [k for k, s in enumerate(family.series) if s.column == 0]
-            if mine:
-                p = float(min(family.result.p_values[k] for k in mine))
-                adjusted = min(1.0, float(min(family.result.adjusted[k] for k in mine)) * family.multiplier)
-        result.append((0.0, Finding(
-            "groups", target.name, "intraclass correlation", target_icc.value, "intraclass correlation", target_icc.ci_low,
-            target_icc.ci_high, None, p, adjusted, family.validity if family else "", False,
-            f"not rejected, which does not show that {group_name} does not matter",
-        )))  # fmt: skip
-    return result, target_icc
+    return Question(columns, n, sequence.astype(np.intp), time, codes, y is not None)
 
 
 def _times_copied(codes: NDArray[np.intp]) -> int:
@@ -156,14 +94,15 @@ def _first_copies(sequence: NDArray[np.intp], codes: NDArray[np.intp], times_cop
     return sequence if times_copied == 1 else sequence[~copies(codes[sequence])]
 
 
-def _sorting(question: _Question, alpha: float, seed: int, n_jobs: int | None) -> SortedBy | None:
+def _tested(question: Question) -> list[ColumnValues]:
+    """Leave out features that merely number the rows: their order carries nothing."""
+    return [c for c in question.columns if c.is_target or not is_counter(c.values[question.sequence])]
+
+
+def _sorting(question: Question, alpha: float, seed: int, n_jobs: int | None) -> SortedBy | None:
     """Look for a sort that explains the order; only where rows stand as they come, without groups."""
-    ordered = [
-        replace(column, values=column.values[question.sequence])
-        for column in question.columns
-        if column.kind != "datetime" and not is_counter(column.values[question.sequence])
-    ]
-    tested = [c for c in question.columns if not is_counter(c.values[question.sequence])]
+    tested = _tested(question)
+    ordered = [replace(c, values=c.values[question.sequence]) for c in tested if c.kind != "datetime"]
 
     def within(strata: NDArray[np.intp]) -> float | None:
         return strata_p_value(tested, question.sequence, strata, alpha, seed, n_jobs)
@@ -241,7 +180,7 @@ def check(
     _check_levels(alpha, n_permutations, horizon)
     question = _read(X, y, order, groups, task, target_name, time_named)
     seed, n = seed_of(random_state), question.n
-    tested = [c for c in question.columns if not is_counter(c.values[question.sequence])]
+    tested = _tested(question)
     codes = equal_row_codes(question.columns, n)
     times = _times_copied(codes)
     if question.groups is not None:
@@ -254,8 +193,7 @@ def check(
         f.result is not None and f.result.p_value * f.multiplier <= alpha and f.name != "likeness inside groups"
         for f in families
     )
-    n_copies = int(copies(codes).sum())
-    held = n_copies > HELD_TOGETHER * n
+    copied = Copied(codes, int(copies(codes).sum()))
     sorting = None
     if order_rejected and question.time is None and question.groups is None:
         sorting = _sorting(question, alpha, seed, n_jobs)
@@ -263,57 +201,8 @@ def check(
     choice = choose_split(
         deploy, groups=question.groups, time=question.time, order_rejected=order_rejected, order_harmless=harmless,
         classification=bool(question.has_target and question.columns[0].kind == "category"), horizon=horizon,
-        copies_held=held, group_name=group_name,
+        copies_held=copied.held, group_name=group_name,
     )  # fmt: skip
-    return _report(
-        question, families, tested, global_p, sorting, choice, alpha=alpha, n_permutations=n_permutations,
-        codes=codes, n_copies=n_copies, held=held, group_name=group_name, started=started,
-    )  # fmt: skip
-
-
-def _sort_finding(sorting: SortedBy) -> Finding:
-    name = ", ".join(sorting.columns)
-    left = "nothing is left of order within equal values" if sorting.harmless else "order is left within equal values"
-    return Finding(
-        "sorted", name, "sorted", float(sorting.n_runs), "runs", None, None, None, None, sorting.p_value,
-        "permutations among rows of equal value", sorting.harmless, left,
-    )  # fmt: skip
-
-
-def _report(
-    question: _Question, families: list[Family], tested: list[ColumnValues], global_p: float | None, sorting: SortedBy | None, choice: Any,
-    *, alpha: float, n_permutations: int, codes: NDArray[np.intp], n_copies: int, held: bool, group_name: str, started: float,
-) -> IIDReport:  # fmt: skip
-    place_of = np.empty(question.n, dtype=np.intp)
-    place_of[question.sequence] = np.arange(question.n)
-    harmless = sorting is not None and sorting.harmless
-    name = ", ".join(sorting.columns) if sorting is not None else None
-    why = f"the file is sorted by {name}, and nothing is left within equal values" if harmless else None
-    found: list[tuple[float, Finding]] = []
-    for family in families:
-        found += findings_of(family, tested, alpha, place_of, why)
-    alike = next((f for f in families if f.name == "likeness inside groups"), None)
-    found, icc = _group_findings(found, question, group_name, alike)
-    findings = [finding for _, finding in sorted(found, key=lambda pair: -pair[0])]
-    if sorting is not None:
-        findings.append(_sort_finding(sorting))
-    if n_copies:
-        words = "copies are kept in one fold" if held else None
-        findings.append(Finding(
-            "duplicates", "all columns", "exact duplicates", float(n_copies), "rows equal to an earlier row", place=f"{n_copies:,} of {question.n:,} rows",
-            validity="a count: discrete data has equal rows by right", reason=words, harmless=not held,
-        ))  # fmt: skip
-    icc_value = icc.value if icc is not None and np.isfinite(icc.value) else None
-    validity = "; ".join(dict.fromkeys(family.validity for family in families))
-    return IIDReport(
-        n_rows=question.n, n_columns=len(question.columns), order="rows" if question.time is None else "time", alpha=alpha,
-        n_permutations=n_permutations, global_p_value=global_p, findings=tuple(findings), order_harmless=harmless, sorted_by=name,
-        n_duplicates=n_copies, intraclass_correlation=icc_value,
-        n_groups=int(question.groups.max()) + 1 if question.groups is not None else None,
-        verdict=verdict_sentence(
-            tuple(findings), choice, global_p_value=global_p, alpha=alpha, n_columns=len(tested), sorted_by=name, harmless=harmless,
-            within_p=sorting.p_value if sorting else None, icc=icc_value, group_name=group_name, target_name=question.columns[0].name, copies=(n_copies, question.n), copies_held=held,
-        ),
-        choice=choice, seconds=clock.perf_counter() - started, duplicate_units=codes if held else None, validity=validity,
-        groups=question.groups, time=question.time,
-    )  # fmt: skip
+    return assemble(
+        question, families, tested, global_p, sorting, choice, copied, alpha, n_permutations, group_name, started
+    )

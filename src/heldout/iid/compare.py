@@ -1,4 +1,4 @@
-"""`compare`: does a current table look like the reference table?"""
+"""`compare`: how a current table differs from the reference table."""
 
 from __future__ import annotations
 
@@ -116,8 +116,9 @@ def _counted(column: ColumnValues, n: int) -> list[ShiftFinding]:
     if not outside.any():
         return []
     example = number(float(current[outside][0]))
-    return [ShiftFinding(column.name, "outside range", float(outside.mean()), "share of rows outside the range seen before",
-                         int(outside.sum()), f"value {example}", validity="a count")]  # fmt: skip
+    words = "share of rows outside the range seen before"
+    share, rows = float(outside.mean()), int(outside.sum())
+    return [ShiftFinding(column.name, "outside range", share, words, rows, f"value {example}", validity="a count")]
 
 
 def _effect(
@@ -158,7 +159,8 @@ def _verdict(report: ShiftReport) -> str:
         return f"No column could be compared.{tail}"
     rejected = [f for f in report.findings if f.adjusted_p_value is not None and f.adjusted_p_value <= report.alpha]
     if not rejected:
-        return f"No evidence of a difference between the tables was found ({p_text(report.global_p_value)}, {report.n_columns} columns).{tail}"
+        size = f"{p_text(report.global_p_value)}, {report.n_columns} columns"
+        return f"No evidence of a difference between the tables was found ({size}).{tail}"
     top = rejected[0]
     n_columns = len({f.column for f in rejected})
     where = f", {top.place}" if top.place else ""
@@ -234,9 +236,10 @@ def compare(
 ) -> ShiftReport:
     """Compare two tables column by column.
 
-    Numbers: Mann and Whitney's probability that a current value exceeds a reference one, and the distance of Kolmogorov
-    and Smirnov. Categories: shares of their five most frequent levels, and order of levels. All columns: missing share. The labels of the
-    tables are permuted, and p-values are corrected by the maximum over columns and statistics.
+    Numbers: Mann and Whitney's probability that a current value exceeds a reference one, and the distance of
+    Kolmogorov and Smirnov. Categories: shares of their five most frequent levels, and order of levels. All columns:
+    missing share. The labels of the tables are permuted, and p-values are corrected by the maximum over columns
+    and statistics.
 
     Parameters
     ----------
@@ -281,7 +284,9 @@ def compare(
     hashes = row_hashes(columns, total)
     n_duplicates = int(np.isin(hashes[n:], hashes[:n]).sum()) if not absent else 0
     if n_duplicates:
-        findings.append(ShiftFinding("all columns", "exact duplicates", n_duplicates / (total - n), "share of current rows that stand in the reference",
-                                     n_duplicates, validity="a count: discrete data has equal rows by right"))  # fmt: skip
+        share = n_duplicates / (total - n)
+        words = "share of current rows that stand in the reference"
+        by_right = "a count: discrete data has equal rows by right"
+        findings.append(ShiftFinding("all columns", "exact duplicates", share, words, n_duplicates, validity=by_right))
     report = ShiftReport(n, total - n, len(columns), alpha, n_permutations, p_value, tuple(findings), n_duplicates, "")
     return replace(report, verdict=_verdict(report))

@@ -35,9 +35,16 @@ def change_effect(
 
 
 def _order_effect(
-    family: Family, statistic: OrderStatistics, k: int, which: int, columns: list[ColumnValues], place_of: NDArray[np.intp],
-    correlations: NDArray[np.float64], trends: NDArray[np.float64],
-) -> tuple[float | None, str, str | None]:  # fmt: skip
+    family: Family,
+    statistic: OrderStatistics,
+    k: int,
+    which: int,
+    columns: list[ColumnValues],
+    place_of: NDArray[np.intp],
+    correlations: NDArray[np.float64],
+    trends: NDArray[np.float64],
+) -> tuple[float | None, str, str | None]:
+    """Return effect, its name and its place of one score (`which` of the four statistics, series `k`)."""
     series, n = family.series[k], place_of.size
     part = _label(series)
     unit = {"order inside groups": "row of its group", "order of groups": "group"}.get(family.name, "row")

@@ -1,4 +1,4 @@
-"""Files that are sorted by a column or lie in long runs of it: is there anything left of order within it?
+"""Files that are sorted by a column or lie in long runs of it: what is left of order within it.
 
 Sorting leaves no mark among rows of equal value. So the order tests are repeated with rows permuted only among
 rows of equal value of that column; when they reject nothing, the order is that of a sort, not of time.

@@ -210,8 +210,10 @@ def verdict_sentence(
             size = f"ICC {number(icc)}" if of_target else other
             return f"Rows are not independent ({group_name}: {size}); {held}.{remark}"
         if order:
-            return f"Rows are not independent ({_dependence(_plainest(order))}; {group_name}: ICC {number(icc)}); {held}.{remark}"
-        return f"Rows come in {group_name} groups (ICC {number(icc)}, which does not show that groups do not matter); {held}.{remark}"
+            size = f"{_dependence(_plainest(order))}; {group_name}: ICC {number(icc)}"
+            return f"Rows are not independent ({size}); {held}.{remark}"
+        size = f"{group_name}: ICC {number(icc)}, which does not show that groups do not matter"
+        return f"Rows come in groups ({size}); {held}.{remark}"
     if harmless:
         left = (
             f"within equal values no order was found ({p_text(within_p)})"
@@ -223,7 +225,9 @@ def verdict_sentence(
         left = f"; the file is sorted by {sorted_by}, but order is left within its equal values" if sorted_by else ""
         return f"Rows are not independent ({_dependence(_plainest(order))}{left}); {held}.{remark}"
     if grouped:
-        return f"Rows are not independent ({group_name}: ICC of {grouped[0].column} {number(grouped[0].effect or 0.0)}); {held}.{remark}"
+        size = f"{group_name}: ICC of {grouped[0].column} {number(grouped[0].effect or 0.0)}"
+        return f"Rows are not independent ({size}); {held}.{remark}"
     if global_p_value is None:
         return f"Nothing could be tested in this table; {held}.{remark}"
-    return f"No evidence against exchangeable rows was found ({p_text(global_p_value)}, {n_columns} columns); {held}.{remark}"
+    size = f"{p_text(global_p_value)}, {n_columns} columns"
+    return f"No evidence against exchangeable rows was found ({size}); {held}.{remark}"
