@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heldout.auditing.wording import number, percent, share_interval
+from heldout.losses import METRICS
 
 __all__ = ["advise"]
 
@@ -176,7 +177,12 @@ def _more_rows(candidate: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _split_first(optimism: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if optimism["gap"] is None or optimism["ci_low"] is None or optimism["ci_low"] <= 0:
+    ends = optimism["ci_low"], optimism["ci_high"]
+    if optimism["gap"] is None or ends[0] is None or ends[1] is None:
+        return []
+    # The gap is safe minus random: of an accuracy promised too high it lies below 0.
+    flattered = ends[1] < 0 if METRICS[optimism["metric"]].higher_is_better else ends[0] > 0
+    if not flattered:
         return []
     return [
         _piece(

@@ -8,7 +8,7 @@ of candidates that tie, the first in the list is chosen.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -58,30 +58,36 @@ class Candidate:
     is_foreign: bool = False
 
 
-def _scaled(model: Any) -> Pipeline:
-    return Pipeline([("encoder", ScaledEncoder()), ("model", model)])
+@dataclass(frozen=True)
+class _Encoders:
+    """The encoders in front of a model: they know the table's column kinds, so no fold guesses them anew."""
+
+    task: Task
+    kinds: Mapping[str, str] | None
+
+    def scaled(self, model: Any) -> Pipeline:
+        return Pipeline([("encoder", ScaledEncoder(kinds=self.kinds, task=self.task)), ("model", model)])
+
+    def ordinal(self, model: Any) -> Pipeline:
+        return Pipeline([("encoder", OrdinalEncoder(kinds=self.kinds, task=self.task)), ("model", model)])
 
 
-def _ordinal(model: Any) -> Pipeline:
-    return Pipeline([("encoder", OrdinalEncoder()), ("model", model)])
-
-
-def _regression(ordered: bool) -> list[Candidate]:
+def _regression(ordered: bool, encode: _Encoders) -> list[Candidate]:
     # Leaf sizes and counts are those of the design; none is tuned on any table.
     penalties = [10.0**power for power in range(-3, 6)]
     last = [Candidate("last-value", "the last value", LastValueRegressor(), is_baseline=True)] if ordered else []
     return [
         Candidate("baseline", "predicting the mean", DummyRegressor(), is_baseline=True),
         *last,
-        Candidate("ridge", "ridge regression", _scaled(RidgeCV(penalties))),
-        Candidate("tree", "a single tree", _ordinal(DecisionTreeRegressor(min_samples_leaf=10))),
-        Candidate("knn", "nearest neighbours", _scaled(KNeighborsRegressor(10))),
+        Candidate("ridge", "ridge regression", encode.scaled(RidgeCV(penalties))),
+        Candidate("tree", "a single tree", encode.ordinal(DecisionTreeRegressor(min_samples_leaf=10))),
+        Candidate("knn", "nearest neighbours", encode.scaled(KNeighborsRegressor(10))),
         Candidate(
             "forest",
             "a forest",
-            _ordinal(RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)),
+            encode.ordinal(RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)),
         ),
-        Candidate("boosting", "boosting", _ordinal(HistGradientBoostingRegressor(early_stopping=False))),
+        Candidate("boosting", "boosting", encode.ordinal(HistGradientBoostingRegressor(early_stopping=False))),
     ]
 
 
@@ -96,28 +102,30 @@ def boosting_rounds(n_classes: int) -> int:
     return int(min(max(300 // max(n_classes, 1), 20), 100))
 
 
-def _classification(ordered: bool, n_classes: int) -> list[Candidate]:
+def _classification(ordered: bool, n_classes: int, encode: _Encoders) -> list[Candidate]:
     last = [Candidate("last-value", "the last class", LastValueClassifier(), is_baseline=True)] if ordered else []
     return [
         Candidate("baseline", "predicting the class shares", DummyClassifier(), is_baseline=True),
         *last,
-        Candidate("logistic", "logistic regression", _scaled(LogisticRegression(max_iter=300, tol=1e-3))),
-        Candidate("tree", "a single tree", _ordinal(DecisionTreeClassifier(min_samples_leaf=10))),
-        Candidate("knn", "nearest neighbours", _scaled(KNeighborsClassifier(10))),
+        Candidate("logistic", "logistic regression", encode.scaled(LogisticRegression(max_iter=300, tol=1e-3))),
+        Candidate("tree", "a single tree", encode.ordinal(DecisionTreeClassifier(min_samples_leaf=10))),
+        Candidate("knn", "nearest neighbours", encode.scaled(KNeighborsClassifier(10))),
         Candidate(
             "forest",
             "a forest",
-            _ordinal(RandomForestClassifier(50, min_samples_leaf=5, max_features=1 / 3)),
+            encode.ordinal(RandomForestClassifier(50, min_samples_leaf=5, max_features=1 / 3)),
         ),
         Candidate(
             "boosting",
             "boosting",
-            _ordinal(HistGradientBoostingClassifier(max_iter=boosting_rounds(n_classes), early_stopping=False)),
+            encode.ordinal(HistGradientBoostingClassifier(max_iter=boosting_rounds(n_classes), early_stopping=False)),
         ),
     ]
 
 
-def default_candidates(task: Task, *, ordered: bool = False, n_classes: int = 2) -> list[Candidate]:
+def default_candidates(
+    task: Task, *, ordered: bool = False, n_classes: int = 2, kinds: Mapping[str, str] | None = None
+) -> list[Candidate]:
     """Return the built-in candidates of a task, simplest first.
 
     Parameters
@@ -126,20 +134,23 @@ def default_candidates(task: Task, *, ordered: bool = False, n_classes: int = 2)
     ordered : bool, default False
         Whether rows are predicted forward in time: then the last value seen is a baseline too.
     n_classes : int, default 2
+    kinds : mapping of str to str, optional
+        The table's column kinds; without them encoders tell them from the rows they are fitted on.
 
     Examples
     --------
     >>> [candidate.name for candidate in default_candidates("regression")]
     ['baseline', 'ridge', 'tree', 'knn', 'forest', 'boosting']
     """
-    return _regression(ordered) if task == "regression" else _classification(ordered, n_classes)
+    encode = _Encoders(task, kinds)
+    return _regression(ordered, encode) if task == "regression" else _classification(ordered, n_classes, encode)
 
 
 def _import_estimator(path: str) -> Any:
     module_name, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a user's module may raise anything when it is imported
         raise InvalidInput(f"cannot import candidate {path!r} ({error}): write package.module:estimator") from error
     return found() if isinstance(found, type) else found
 
@@ -169,7 +180,12 @@ def _checked(candidate: Candidate) -> Candidate:
 
 
 def resolve_candidates(
-    entries: Sequence[Any] | None, task: Task, *, ordered: bool = False, n_classes: int = 2
+    entries: Sequence[Any] | None,
+    task: Task,
+    *,
+    ordered: bool = False,
+    n_classes: int = 2,
+    kinds: Mapping[str, str] | None = None,
 ) -> list[Candidate]:
     """Turn names and (name, estimator) pairs into candidates; the baselines are always among them.
 
@@ -185,7 +201,8 @@ def resolve_candidates(
         An unknown name, two candidates of one name, or something that is no estimator.
     """
     built_in = {
-        candidate.name: candidate for candidate in default_candidates(task, ordered=ordered, n_classes=n_classes)
+        candidate.name: candidate
+        for candidate in default_candidates(task, ordered=ordered, n_classes=n_classes, kinds=kinds)
     }
     if entries is None:
         return list(built_in.values())

@@ -18,21 +18,21 @@ import numpy as np
 from heldout._random import seed_of, stream_seed
 from heldout.auditing import document as sections
 from heldout.auditing.advice import advise
-from heldout.auditing.candidates import Candidate, resolve_candidates
+from heldout.auditing.candidates import Candidate
 from heldout.auditing.model_file import FittedModel
+from heldout.auditing.opening import candidates_for, check_rows, open_table, settle
 from heldout.auditing.optimism import Optimism, measure_optimism
-from heldout.auditing.plan import Clock, PlanKept, fold_count
-from heldout.auditing.request import Request, in_time_order, load_table
+from heldout.auditing.plan import Clock, PlanKept
+from heldout.auditing.request import Request, load_table
 from heldout.auditing.result import Audit
 from heldout.auditing.scoring import Progress, Scored, Setting, score_candidates
 from heldout.auditing.second_table import check_test_table
 from heldout.auditing.selection import Selection, choose
 from heldout.auditing.shortfall import Shortfall, measure_shortfall
 from heldout.auditing.verdict import write_verdict
-from heldout.iid import IIDReport, check
+from heldout.iid import IIDReport
 from heldout.learner import fit_with_weight, seeded_clone
-from heldout.losses import find_metric
-from heldout.table import Dataset, prepare
+from heldout.table import Dataset
 
 __all__ = ["audit"]
 
@@ -185,13 +185,9 @@ class _Run:
         """Run all stages."""
         dataset = self.read(data)
         report = self.check_iid(dataset)
-        setting = self.setting(dataset, report)
-        candidates = resolve_candidates(
-            entries,
-            dataset.target.task,
-            ordered=report.choice.scheme in {"blocked_time", "group_time"},
-            n_classes=len(dataset.target.classes),
-        )
+        setting = settle(dataset, report, self.request, n_folds=self.plan.n_folds)
+        self.plan.n_folds = setting.n_folds
+        candidates = candidates_for(entries, setting)
         scored = score_candidates(candidates, setting, self.plan, self.clock, self.progress)
         self.clock.finish_stage("candidates")
         interrupted = scored.interrupted
@@ -245,58 +241,18 @@ class _Run:
     def read(self, data: Any) -> Dataset:
         """Read the table and make it ready."""
         self.progress("reading", 0, 1)
-        request = self.request
-        table = load_table(data, request.types)
+        table = load_table(data, self.request.types)
         self.n_columns = table.frame.width
-        dataset = prepare(
-            table,
-            request.target,
-            group=list(request.group) or None,
-            time=list(request.time) or None,
-            drop=list(request.drop),
-            weight=request.weight,
-            positive=request.positive,
-            task=request.task,
-        )
+        dataset = open_table(table, self.request)
         self.clock.finish_stage("reading")
-        return in_time_order(dataset)
+        return dataset
 
     def check_iid(self, dataset: Dataset) -> IIDReport:
         """Test which parts of the IID assumption hold, and let that choose the split."""
         self.progress("iid", 0, 1)
-        report = check(
-            dataset.features,
-            _labels(dataset),
-            order="rows" if dataset.time is None else dataset.time,
-            groups=dataset.groups,
-            deploy=self.request.deploy,
-            task=dataset.target.task,
-            n_permutations=self.plan.n_permutations,
-            random_state=stream_seed(self.request.seed, "iid"),
-            n_jobs=self.request.n_jobs,
-            horizon=self.request.horizon,
-            target_name=dataset.target.name,
-            group_name=" and ".join(dataset.group_columns) or "group",
-        )
+        report = check_rows(dataset, self.request, n_permutations=self.plan.n_permutations)
         self.clock.finish_stage("iid")
         return report
-
-    def setting(self, dataset: Dataset, report: IIDReport) -> Setting:
-        """Fix what all candidates share."""
-        wanted = self.plan.n_folds or fold_count(len(dataset.target.values), report.choice.scheme)
-        setting = Setting(
-            dataset=dataset,
-            metric=find_metric(self.request.metric, dataset.target.task),
-            report=report,
-            n_folds=wanted,
-            seed=self.request.seed,
-            n_jobs=self.request.n_jobs,
-            confidence_level=self.request.confidence_level,
-        )
-        # Few groups or few distinct times allow fewer folds than wanted.
-        setting = replace(setting, n_folds=setting.count_folds())
-        self.plan.n_folds = setting.n_folds
-        return setting
 
     def shortfall(self, scored: Mapping[str, Scored], selection: Selection, setting: Setting) -> Shortfall:
         """Split the error into its parts."""
@@ -370,11 +326,6 @@ class _Run:
         verdict, parts = write_verdict(document)
         document["seconds"] = {**self.clock.seconds, "total": self.clock.used()}
         return {"schema": 1, "verdict": verdict, "verdict_parts": parts, **document}
-
-
-def _labels(dataset: Dataset) -> Any:
-    values = dataset.target.values
-    return np.asarray(dataset.target.classes)[values] if dataset.target.classes else values
 
 
 def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:

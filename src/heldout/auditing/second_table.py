@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,31 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from heldout._arrays import take_rows
 from heldout.auditing.candidates import Candidate
 from heldout.auditing.model_file import FittedModel
 from heldout.auditing.request import Request, load_table
 from heldout.auditing.scoring import Setting
 from heldout.errors import DataError
 from heldout.generalization import holdout_error
-from heldout.table import Dataset, prepare
+from heldout.iid import compare
+from heldout.table import Dataset, Table
+from heldout.table.checking import label_booleans
+from heldout.table.kinds import written
+from heldout.table.names import known_name
 
 __all__ = ["check_test_table"]
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What the second table says of its rows: target in the first table's codes, groups where they are named."""
+
+    rows: NDArray[np.intp]
+    y: NDArray[Any]
+    classes: tuple[str, ...]
+    groups: NDArray[np.intp] | None
+    labels: pl.Series
 
 
 def check_test_table(
@@ -30,43 +47,32 @@ def check_test_table(
     Raises
     ------
     DataError
-        The table lacks the target or a feature, or cannot be read.
+        The table lacks the target or a feature, holds no target, or cannot be read.
     """
-    from heldout.iid import compare
-
-    table = load_table(test, {**(request.types or {}), **_kinds(dataset)})
-    other = prepare(
-        table,
-        request.target,
-        group=list(request.group) or None,
-        time=list(request.time) or None,
-        drop=list(request.drop),
-        weight=request.weight,
-        task=dataset.target.task,
-    )
-    features, notes = dataset.schema.check(table.frame[other.row_of])
-    y, classes = _target_in_training_codes(other, dataset)
-    rows = _rows_for(candidate, other, features)
-    prediction = _predicted(best.estimator, rows, setting, len(classes) if classes else None)
+    table = load_table(test, {**(request.types or {}), **_kinds(dataset, test)})
+    truth = _truth(table, dataset, request)
+    features, notes = dataset.schema.check(table.frame[truth.rows])
+    rows = take_rows(table.native, truth.rows) if candidate.is_foreign else features
+    if candidate.is_foreign:
+        rows = rows[list(dataset.schema.names)]
+    prediction = _predicted(best.estimator, rows, setting, len(truth.classes) or None)
     estimate = holdout_error(
-        y,
+        truth.y,
         prediction,
         metric=setting.metric,
-        groups=other.groups,
+        groups=truth.groups,
         confidence_level=setting.confidence_level,
     )
-    accuracy = None
-    if classes:
-        codes = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction
-        accuracy = float((codes == y).mean())
+    codes = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction
     shift = compare(
         dataset.features.with_columns(_as_column(dataset)),
-        features.with_columns(_as_column(other)),
+        features.with_columns(truth.labels),
         random_state=setting.seed,
     )
     return {
         "name": Path(table.source).name,
-        "n_rows": len(y),
+        "n_rows": len(truth.y),
+        "n_target_missing": table.n_rows - len(truth.y),
         "metric": setting.metric.name,
         "metric_label": setting.metric.label,
         "error": estimate.error,
@@ -74,16 +80,49 @@ def check_test_table(
         "ci_high": estimate.ci_high,
         "method": estimate.method,
         "estimand": estimate.estimand,
-        "accuracy": accuracy,
+        "indicative": estimate.indicative,
+        "note": estimate.note,
+        "accuracy": float((codes == truth.y).mean()) if truth.classes else None,
         "notes": [f"{note.column}: {note.what} in {note.n_rows:,} rows ({note.example})" for note in notes],
         "shift": shift.to_dict(),
         "verdict": shift.verdict,
     }
 
 
-def _kinds(dataset: Dataset) -> dict[str, Any]:
-    # Types of the first table rule: a column that happens to look like numbers here must not change its kind.
-    return {column.name: column.kind for column in dataset.schema.columns if column.kind != "number"}
+def _truth(table: Table, dataset: Dataset, request: Request) -> _Truth:
+    target = dataset.target
+    known_name(target.name, table.schema.names, "target")
+    values = table.frame[target.name]
+    rows = np.flatnonzero(values.is_not_null().to_numpy()).astype(np.intp)
+    if not len(rows):
+        raise DataError(f"the target {target.name!r} is missing in all {table.n_rows} rows of the test table")
+    values = values.gather(rows)
+    groups = None
+    if request.group and all(name in table.schema.names for name in request.group):
+        keys = table.frame.select(request.group)[rows]
+        groups = keys.select(pl.struct(pl.all()).rank("dense")).to_series().to_numpy().astype(np.intp) - 1
+    if not target.classes:
+        if not values.dtype.is_numeric() or not values.is_finite().all():
+            raise DataError(
+                f"the target {target.name!r} of the test table must hold finite numbers as the first table does, "
+                f"got {values.dtype}: mend the column"
+            )
+        return _Truth(rows, values.to_numpy().astype(float), (), groups, values.cast(pl.Float64))
+    kind = table.schema[target.name]
+    labels = written(label_booleans(values, kind.levels) if kind.kind == "boolean" else values)
+    # Classes that the model was never shown get codes after its own: always wrong, never a crash.
+    unseen = tuple(sorted(set(labels.to_list()) - set(target.classes)))
+    classes = (*target.classes, *unseen)
+    place = {label: code for code, label in enumerate(classes)}
+    codes = np.array([place[label] for label in labels.to_list()], np.intp)
+    return _Truth(rows, codes, classes, groups, labels.alias(target.name))
+
+
+def _kinds(dataset: Dataset, test: Any) -> dict[str, Any]:
+    # Kinds of the first table rule: a column that happens to look like numbers in this one must not change its kind.
+    if not isinstance(test, str | Path):
+        return {}
+    return {column.name: column.kind for column in dataset.schema.columns if column.kind in {"category", "text"}}
 
 
 def _as_column(dataset: Dataset) -> pl.Series:
@@ -91,26 +130,6 @@ def _as_column(dataset: Dataset) -> pl.Series:
     if dataset.target.classes:
         values = np.asarray(dataset.target.classes)[values]
     return pl.Series(dataset.target.name, values)
-
-
-def _target_in_training_codes(other: Dataset, dataset: Dataset) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return the test target in the training table's codes; classes never trained on get codes after them."""
-    if not dataset.target.classes:
-        return other.target.values, ()
-    unseen = tuple(name for name in other.target.classes if name not in dataset.target.classes)
-    classes = (*dataset.target.classes, *unseen)
-    place = {name: code for code, name in enumerate(classes)}
-    codes = np.array([place[name] for name in other.target.classes], np.intp)
-    return codes[other.target.values], classes
-
-
-def _rows_for(candidate: Candidate, other: Dataset, features: pl.DataFrame) -> Any:
-    if not candidate.is_foreign:
-        return features
-    missing = [name for name in features.columns if name not in other.original.columns]
-    if missing:
-        raise DataError(f"the test table lacks the column {missing[0]!r}: add it, or leave the test table out")
-    return other.original[features.columns]
 
 
 def _predicted(estimator: Any, rows: Any, setting: Setting, n_classes: int | None) -> NDArray[Any]:

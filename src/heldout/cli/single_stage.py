@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heldout.auditing.candidates import Candidate
+    from heldout.auditing.request import Request as AuditRequest
     from heldout.auditing.scoring import Setting
     from heldout.iid import IIDReport
     from heldout.table import Dataset, Table
@@ -53,19 +54,30 @@ class Request:
 
     def prepared(self, table: Table, target: str) -> Dataset:
         """Make a table ready for a target, rows in time order where there is time."""
-        from heldout.auditing.request import in_time_order
-        from heldout.table import prepare
+        from heldout.auditing.opening import open_table
 
-        dataset = prepare(
-            table,
-            target,
-            group=list(self.group or ()) or None,
-            time=list(self.time or ()) or None,
+        return open_table(table, replace(self, target=target).of_an_audit())
+
+    def of_an_audit(self) -> AuditRequest:
+        """Return the same request as an audit would work with it."""
+        from heldout.auditing.request import Request as AuditRequest
+
+        return AuditRequest(
+            target=self.target,
+            group=list(self.group or ()),
+            time=list(self.time or ()),
             drop=options.split_names(self.drop),
+            types=None,
+            weight=None,
             positive=self.positive,
+            deploy=self.deploy,
+            horizon=self.horizon,
             task=self.task,
+            metric=self.metric,
+            confidence_level=self.confidence_level,
+            seed=self.audit_seed,
+            n_jobs=self.n_jobs,
         )
-        return in_time_order(dataset)
 
     @property
     def n_jobs(self) -> int:
@@ -113,50 +125,23 @@ def with_stand_in(table: Table, values: NDArray[np.float64]) -> tuple[Table, str
 
 def check_dependence(dataset: Dataset, request: Request, *, with_target: bool = True) -> IIDReport:
     """Test which parts of the IID assumption hold, as the audit does."""
-    from heldout._random import stream_seed
-    from heldout.iid import check
+    from heldout.auditing.opening import check_rows
 
-    return check(
-        dataset.features,
-        dataset.target.values if with_target else None,
-        order="rows" if dataset.time is None else dataset.time,
-        groups=dataset.groups,
-        deploy=request.deploy,
-        task=dataset.target.task if with_target else None,
-        random_state=stream_seed(request.audit_seed, "iid"),
-        n_jobs=request.n_jobs,
-        horizon=request.horizon,
-        target_name=dataset.target.name,
-        group_name=" + ".join(dataset.group_columns) or "group",
-    )
+    return check_rows(dataset, request.of_an_audit(), with_target=with_target)
 
 
 def open_stage(request: Request, candidate: str) -> Stage:
     """Read the table, choose how rows are held out, and find the candidate."""
-    from heldout.auditing.candidates import resolve_candidates
-    from heldout.auditing.plan import fold_count
-    from heldout.auditing.scoring import Setting
+    from heldout.auditing.opening import candidates_for, check_rows, settle
     from heldout.losses import find_metric
 
     names = options.candidate_names([candidate])
-    dataset = request.dataset()
-    metric = find_metric(request.metric, dataset.target.task)
-    report = check_dependence(dataset, request)
-    ordered = report.choice.scheme in {"blocked_time", "group_time"}
-    candidates = resolve_candidates(names, dataset.target.task, ordered=ordered)
-    setting = Setting(
-        dataset=dataset,
-        metric=metric,
-        report=report,
-        n_folds=fold_count(len(dataset.target.values), report.choice.scheme),
-        seed=request.audit_seed,
-        n_jobs=request.n_jobs,
-        confidence_level=request.confidence_level,
-    )
-    setting = replace(setting, n_folds=setting.count_folds())
+    dataset, asked = request.dataset(), request.of_an_audit()
+    find_metric(request.metric, dataset.target.task)  # an unknown metric is told before any work is done
+    setting = settle(dataset, check_rows(dataset, asked), asked)
     # The baselines are always among the candidates; the one that was named comes last of those that fit its name.
     wanted = (names or [candidate])[0].rpartition(":")[2]
-    return Stage(setting, next(one for one in candidates if one.name == wanted))
+    return Stage(setting, next(one for one in candidates_for(names, setting) if one.name == wanted))
 
 
 def fits_in_threads() -> AbstractContextManager[Any]:
