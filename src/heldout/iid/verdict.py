@@ -163,9 +163,10 @@ def _plural(group_name: str) -> str:
     return f"{group_name}s" if plain and not group_name.endswith("s") else "groups"
 
 
-def _plainest(order: list[Finding]) -> Finding:
+def _plainest(order: list[Finding], target_name: str) -> Finding:
     """Choose what to say first: the target's likeness to the row before, else that of the strongest column."""
-    named = [f for f in order if f.column == order[0].column]
+    of_target = [f for f in order if f.column == target_name and f.statistic == "lag 1"]
+    named = of_target or [f for f in order if f.column == order[0].column]
     return next((f for f in named if f.statistic == "lag 1"), named[0])
 
 
@@ -210,7 +211,7 @@ def verdict_sentence(
             size = f"ICC {number(icc)}" if of_target else other
             return f"Rows are not independent ({group_name}: {size}); {held}.{remark}"
         if order:
-            size = f"{_dependence(_plainest(order))}; {group_name}: ICC {number(icc)}"
+            size = f"{_dependence(_plainest(order, target_name))}; {group_name}: ICC {number(icc)}"
             return f"Rows are not independent ({size}); {held}.{remark}"
         size = f"{group_name}: ICC {number(icc)}, which does not show that groups do not matter"
         return f"Rows come in groups ({size}); {held}.{remark}"
@@ -223,7 +224,7 @@ def verdict_sentence(
         return f"The file is sorted by {sorted_by}, which does not tell of time; {left}, so {held}.{remark}"
     if order:
         left = f"; the file is sorted by {sorted_by}, but order is left within its equal values" if sorted_by else ""
-        return f"Rows are not independent ({_dependence(_plainest(order))}{left}); {held}.{remark}"
+        return f"Rows are not independent ({_dependence(_plainest(order, target_name))}{left}); {held}.{remark}"
     if grouped:
         size = f"{group_name}: ICC of {grouped[0].column} {number(grouped[0].effect or 0.0)}"
         return f"Rows are not independent ({size}); {held}.{remark}"
