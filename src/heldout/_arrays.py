@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout.errors import InvalidInput
 
-__all__ = ["as_codes", "as_target", "is_frame", "n_rows", "take_rows"]
+__all__ = ["as_codes", "as_target", "is_frame", "mean_one", "n_rows", "take_rows"]
 
 
 def is_frame(X: Any) -> bool:
@@ -81,3 +81,28 @@ def as_codes(labels: ArrayLike, n: int, what: str = "groups") -> tuple[NDArray[n
         values = values.astype(str)
     levels, codes = np.unique(values, return_inverse=True)
     return codes.astype(np.intp), levels
+
+
+def mean_one(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Check row weights and divide them by their mean, so that a loss times its weight has the weighted mean.
+
+    Raises
+    ------
+    InvalidInput
+        Another shape, a negative or missing weight, or nothing but zeros.
+
+    Examples
+    --------
+    >>> mean_one([1.0, 3.0], 2)
+    array([0.5, 1.5])
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=float)
+    if weight.shape != (n,):
+        raise InvalidInput(f"sample_weight must have shape ({n},), got {weight.shape}: pass one weight per row")
+    wrong = ~np.isfinite(weight) | (weight < 0)
+    if wrong.any() or not weight.any():
+        came = weight[wrong][0] if wrong.any() else "only zeros"
+        raise InvalidInput(f"sample_weight must hold finite weights of 0 or more, not all 0, got {came}")
+    return np.asarray(weight / weight.mean())

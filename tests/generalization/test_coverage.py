@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from heldout.generalization import error_from, out_of_fold
 from heldout.splits import GroupFolds, RandomFolds
+
 from statistical import assert_rate, power
 
 RUNS = 400

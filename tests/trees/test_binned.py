@@ -11,6 +11,7 @@ import pytest
 from heldout import _native
 from heldout.errors import InvalidInput
 from heldout.trees import MAX_BINS, MISSING, Binned
+
 from reference import bins as twin
 
 

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from heldout import _native
+
 from reference import bins as twin
 
 SMALLEST = 5e-324

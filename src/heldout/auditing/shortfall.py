@@ -124,6 +124,7 @@ def _decomposed(scored: Scored, setting: Setting, plan: PlanKept) -> Decompositi
         n_partitions=plan.n_partitions,
         random_state=stream_seed(setting.seed, "decomposition"),
         n_jobs=setting.n_jobs,
+        sample_weight=setting.dataset.weight,
         classes=list(setting.classes) if setting.classes is not None else None,
         confidence_level=setting.confidence_level,
         max_rows=plan.decomposition_rows,

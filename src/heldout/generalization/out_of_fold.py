@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heldout._arrays import as_codes, as_target, n_rows
+from heldout._arrays import as_codes, as_target, mean_one, n_rows
 from heldout._random import seed_of
 from heldout._threads import one_thread_inside
 from heldout.errors import InvalidInput
@@ -153,7 +153,7 @@ def out_of_fold(
     n = n_rows(X)
     losses = _wanted(loss, other_losses)
     task = _task(estimator, as_target(y, n), classes, losses, seed_of(random_state))
-    task = replace(task, weight=_mean_one(sample_weight, n))
+    task = replace(task, weight=mean_one(sample_weight, n))
     folds = _checked(list(splitter.split(X, task.y, groups)), n)
     repeat_of = _repeats(folds, n)
     results: list[FoldResult] = []
@@ -237,19 +237,6 @@ def _fit_all(task: Task, X: Any, jobs: Sequence[tuple[int, Any, Any]], n_jobs: i
 def _fit_beside_others(task: Task, X: Any, *job: Any) -> FoldResult:
     with one_thread_inside():
         return fit_fold(task, X, *job)
-
-
-def _mean_one(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, dtype=float)
-    if weight.shape != (n,):
-        raise InvalidInput(f"sample_weight must have shape ({n},), got {weight.shape}: pass one weight per row")
-    wrong = ~np.isfinite(weight) | (weight < 0)
-    if wrong.any() or not weight.any():
-        came = weight[wrong][0] if wrong.any() else "only zeros"
-        raise InvalidInput(f"sample_weight must hold finite weights of 0 or more, not all 0, got {came}")
-    return np.asarray(weight / weight.mean())
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heldout._arrays import as_codes, as_target, n_rows
+from heldout._arrays import as_codes, as_target, mean_one, n_rows
 from heldout._random import seed_of
+from heldout._threads import one_thread_inside
 from heldout.errors import InvalidInput
 from heldout.splits import RandomFolds, StratifiedFolds
-from heldout.tradeoff.fitting import Pair, cut_in_halves, fit_and_predict
+from heldout.tradeoff.fitting import Pair, Rows, cut_in_halves, fit_and_predict
 from heldout.tradeoff.interval import Source, join, monte_carlo_error, unit_error
 from heldout.tradeoff.parts import DECOMPOSABLE, parts_from_predictions
 from heldout.tradeoff.training_draw import training_draw_variances
@@ -92,6 +93,7 @@ def decompose(
     random_state: Any = 0,
     n_jobs: int | None = None,
     classes: Sequence[Any] | None = None,
+    sample_weight: ArrayLike | None = None,
     confidence_level: float = 0.95,
     max_rows: int | None = None,
     deadline: float | None = None,
@@ -103,8 +105,7 @@ def decompose(
 
     - squared error: :math:`\hat V = \frac12 (f_A - f_B)^2`, :math:`\hat D = (f_A - t)(f_B - t)`,
     - zero-one (Kohavi and Wolpert): :math:`\hat V = \frac12 [f_A \neq f_B]`, :math:`\hat D` = mean error of
-      the
-      two minus :math:`\hat V`,
+      the two minus :math:`\hat V`,
 
     are unbiased for the variance and for bias squared + noise *at the size of a half*. They sum to the mean
     loss of the two fits exactly. With one target per row, bias and noise cannot be told apart.
@@ -129,6 +130,8 @@ def decompose(
     n_jobs : int, optional
         As in joblib; the same bits for any number.
     classes : sequence, optional
+    sample_weight : array, shape (n_rows,), optional
+        How much each row counts, 0 or more: in fits that take weights, and in every mean over held-out rows.
     confidence_level : float
     max_rows : int, optional
         Largest number of rows per fit; the label then names that size.
@@ -181,6 +184,9 @@ def decompose(
         splitter = _default_splitter(classification, group_codes, seed)
     folds = [(np.asarray(a, np.intp), np.asarray(b, np.intp)) for a, b in splitter.split(X, target, group_codes)]
     units = _units_of(splitter, n, group_codes, folds)
+    table = Rows(
+        np.asarray(X) if isinstance(X, list | tuple) else X, target, mean_one(sample_weight, n), classification
+    )
     rows: list[NDArray[np.float64]] = []
     sizes, training_draw = list[int](), list[float]()
     for partition in range(n_partitions):
@@ -189,9 +195,9 @@ def decompose(
         codes = target if classification else None
         pairs = cut_in_halves(folds, partition, codes=codes, groups=group_codes, max_rows=max_rows, seed=seed)
         sizes += [len(half) for pair in pairs for half in pair.halves]
-        predictions = _predict_all(estimator, X, target, pairs, classification, n_jobs)
-        rows.append(_parts_of_rows(pairs, predictions, target, loss))
-        training_draw += training_draw_variances(pairs, predictions, target, loss, units)
+        predictions = _predict_all(estimator, table, pairs, n_jobs)
+        rows.append(_parts_of_rows(pairs, predictions, table, loss))
+        training_draw += training_draw_variances(pairs, predictions, table, loss, units)
     overlap = n / float(np.mean([len(train) for train, _ in folds]))
     return _summary(np.stack(rows), sizes, training_draw, overlap, units, loss, confidence_level, max_rows)
 
@@ -238,26 +244,29 @@ def _default_splitter(classification: bool, groups: NDArray[np.intp] | None, see
     return kind(n_folds=N_FOLDS, random_state=seed)
 
 
-def _predict_all(
-    estimator: Any, X: Any, y: NDArray[Any], pairs: list[Pair], classification: bool, n_jobs: int | None
-) -> list[NDArray[Any]]:
+def _predict_all(estimator: Any, table: Rows, pairs: list[Pair], n_jobs: int | None) -> list[NDArray[Any]]:
+    if n_jobs is None or n_jobs == 1:
+        return [fit_and_predict(estimator, table, pair) for pair in pairs]
     from joblib import Parallel, delayed
 
-    if isinstance(X, list | tuple):
-        X = np.asarray(X)
-    jobs = (delayed(fit_and_predict)(estimator, X, y, pair, classification=classification) for pair in pairs)
-    return list(Parallel(n_jobs=n_jobs)(jobs))
+    return list(Parallel(n_jobs=n_jobs)(delayed(_fit_beside_others)(estimator, table, pair) for pair in pairs))
 
 
-def _parts_of_rows(
-    pairs: list[Pair], predictions: list[NDArray[Any]], y: NDArray[Any], loss: str
-) -> NDArray[np.float64]:
+def _fit_beside_others(estimator: Any, table: Rows, pair: Pair) -> NDArray[Any]:
+    with one_thread_inside():
+        return fit_and_predict(estimator, table, pair)
+
+
+def _parts_of_rows(pairs: list[Pair], predictions: list[NDArray[Any]], table: Rows, loss: str) -> NDArray[np.float64]:
     """Return loss, variance and bias + noise of each row, shape (3, n_rows); NaN where it was not tested."""
-    sums, tested = np.zeros((3, len(y))), np.zeros(len(y))
+    n = len(table.y)
+    sums, tested = np.zeros((3, n)), np.zeros(n)
     for pair, both in zip(pairs, predictions, strict=True):
-        parts = parts_from_predictions(both, y[pair.test], loss)
+        parts = parts_from_predictions(both, table.y[pair.test], loss)
         sums[:, pair.test] += [parts.expected_loss, parts.variance, parts.bias_plus_noise]
         tested[pair.test] += 1.0
+    if table.weight is not None:
+        sums *= table.weight  # of mean 1: every mean over rows is then a weighted mean, and the parts still sum
     return np.divide(sums, tested, out=np.full_like(sums, np.nan), where=tested > 0)
 
 

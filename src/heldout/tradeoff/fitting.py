@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from heldout._arrays import take_rows
 from heldout._random import stream, stream_seed
 from heldout.errors import InvalidInput
+from heldout.learner import fit_with_weight, seeded_clone
 from heldout.splits import disjoint_training_sets
 
-__all__ = ["Pair", "cut_in_halves", "fit_and_predict"]
+__all__ = ["Pair", "Rows", "cut_in_halves", "fit_and_predict"]
 
 SMALLEST_HALF = 2
 
@@ -73,36 +74,40 @@ def cut_in_halves(
     return pairs
 
 
-def fit_and_predict(estimator: Any, X: Any, y: NDArray[Any], pair: Pair, *, classification: bool) -> NDArray[Any]:
+@dataclass(frozen=True)
+class Rows:
+    """What every pair is cut from."""
+
+    X: Any
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None
+    classification: bool
+
+
+def fit_and_predict(estimator: Any, rows: Rows, pair: Pair) -> NDArray[Any]:
     """Return the predictions of both fits for the held-out rows, shape (2, n_test)."""
-    X_test = take_rows(X, pair.test)
+    X_test = take_rows(rows.X, pair.test)
     predictions = [
-        _predict_from(estimator, X, y, half, X_test, len(pair.test), seed, classification)
+        _predict_from(estimator, rows, half, X_test, len(pair.test), seed)
         for half, seed in zip(pair.halves, pair.seeds, strict=True)
     ]
     return np.stack(predictions)
 
 
 def _predict_from(
-    estimator: Any,
-    X: Any,
-    y: NDArray[Any],
-    half: NDArray[np.intp],
-    X_test: Any,
-    n_test: int,
-    seed: int,
-    classification: bool,
+    estimator: Any, rows: Rows, half: NDArray[np.intp], X_test: Any, n_test: int, seed: int
 ) -> NDArray[Any]:
-    target = y[half]
-    if not classification:
-        fitted = _seeded_clone(estimator, seed).fit(take_rows(X, half), target)
+    target = rows.y[half]
+    weight = None if rows.weight is None else rows.weight[half]
+    if not rows.classification:
+        fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), target, weight)
         return _checked(fitted.predict(X_test), n_test).astype(np.float64)
     present, local = np.unique(target, return_inverse=True)
     if len(present) == 1:
         # Many classifiers refuse one class; whatever they were, they could only answer with it.
         return np.full(n_test, present[0])
     # Codes 0 .. k-1 without holes, as some libraries demand, when the half lacks a class.
-    fitted = _seeded_clone(estimator, seed).fit(take_rows(X, half), local)
+    fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), local, weight)
     return np.asarray(present[_checked(fitted.predict(X_test), n_test).astype(np.intp)])
 
 
@@ -119,15 +124,3 @@ def _checked(prediction: Any, n_test: int) -> NDArray[Any]:
         bad = values[~np.isfinite(values)][0]
         raise InvalidInput(f"the estimator must predict finite numbers, got {bad}: scale or impute its inputs")
     return values
-
-
-def _seeded_clone(estimator: Any, seed: int) -> Any:
-    from sklearn.base import clone
-
-    fresh = clone(estimator)
-    open_seeds = {
-        name: stream_seed(seed, name)
-        for name, value in fresh.get_params(deep=True).items()
-        if (name == "random_state" or name.endswith("__random_state")) and value is None
-    }
-    return fresh.set_params(**open_seeds) if open_seeds else fresh

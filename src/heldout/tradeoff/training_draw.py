@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.losses import LOSSES
-from heldout.tradeoff.fitting import Pair
+from heldout.tradeoff.fitting import Pair, Rows
 from heldout.tradeoff.interval import unit_error
 
 __all__ = ["training_draw_variances"]
@@ -18,7 +18,7 @@ __all__ = ["training_draw_variances"]
 def training_draw_variances(
     pairs: Sequence[Pair],
     predictions: Sequence[NDArray[Any]],
-    y: NDArray[Any],
+    table: Rows,
     loss: str,
     units: NDArray[np.intp] | None,
 ) -> list[float]:
@@ -33,8 +33,10 @@ def training_draw_variances(
     per_row = LOSSES[loss].per_row
     variances = []
     for pair, (first, second) in zip(pairs, predictions, strict=True):
-        target = y[pair.test]
+        target = table.y[pair.test]
         half_difference = (per_row(target, first) - per_row(target, second)) / 2.0
+        if table.weight is not None:
+            half_difference = half_difference * table.weight[pair.test]
         noise, _ = unit_error(half_difference, None if units is None else units[pair.test])
         used = sum(len(half) for half in pair.halves) / pair.n_training
         variances.append((half_difference.mean() ** 2 - np.nan_to_num(noise) ** 2) * used)
