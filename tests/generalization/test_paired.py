@@ -218,3 +218,21 @@ def test_intervals_of_the_difference_cover_for_rows_and_for_groups(seed):
     assert_rate("interval of a paired difference, rows", rows_hit, runs, at_least=0.95)
     assert_rate("interval of a paired difference, 20 groups", groups_hit, runs, at_least=0.95)
     assert_rate("interval of a paired difference, 8 independent blocks", blocks_hit, runs, at_least=0.95)
+
+
+def test_a_candidate_that_cannot_be_told_from_the_baseline_is_not_chosen_for_its_simplicity() -> None:
+    rng = np.random.default_rng(3)
+    baseline = 1.0 + 0.1 * rng.normal(size=200)
+    wild = 0.6 + 6.0 * rng.normal(size=200)  # ties with everything
+    good = 0.5 + 0.1 * rng.normal(size=200)
+    losses = np.column_stack([baseline, wild, good])
+    settings = {"n_folds": 5, "scheme": "random", "order_of_simplicity": [0, 1, 2]}
+    assert simplest_tied(losses, **settings).index == 1
+    chosen = simplest_tied(losses, baselines=[0], **settings)
+    assert (chosen.index, chosen.tied) == (2, (2,))
+
+
+def test_where_nothing_beats_the_baseline_the_baseline_ties() -> None:
+    losses = np.random.default_rng(4).normal(size=(300, 4))
+    chosen = simplest_tied(losses, n_folds=5, scheme="random", order_of_simplicity=[0, 1, 2, 3], baselines=[0])
+    assert chosen.index == 0

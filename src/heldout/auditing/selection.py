@@ -13,7 +13,8 @@ from heldout._random import stream_seed
 from heldout.auditing.optimism import FEWEST_UNITS, linearised
 from heldout.auditing.scoring import Scored, Setting
 from heldout.generalization import PairedDifference, SelectedError, selected_error
-from heldout.generalization.paired import SimplestTied, simplest_tied
+from heldout.generalization.paired import SimplestTied
+from heldout.generalization.unit_losses import unit_losses
 from heldout.losses import Metric
 
 __all__ = ["Improvement", "Selection", "choose", "improvement_over"]
@@ -61,15 +62,15 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
     """
     names = list(scored)
     losses = np.column_stack([scored[name].folds.losses for name in names])
-    rule = SimplestTied(range(len(names)), setting.n_folds, setting.scheme, setting.confidence_level)
-    choice = simplest_tied(
-        losses,
-        units=setting.units,
-        n_folds=rule.n_folds,
-        scheme=rule.scheme,
-        order_of_simplicity=rule.order_of_simplicity,
-        confidence_level=rule.confidence_level,
+    baselines = [name for name in names if scored[name].candidate.is_baseline]
+    rule = SimplestTied(
+        range(len(names)),
+        setting.n_folds,
+        setting.scheme,
+        setting.confidence_level,
+        baselines=[names.index(name) for name in baselines],
     )
+    choice = rule.choice(unit_losses(losses, setting.units))
     corrected = selected_error(
         losses,
         units=setting.units,
@@ -78,7 +79,6 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
         random_state=stream_seed(setting.seed, "winner correction"),
     )
     winner = names[choice.index]
-    baselines = [name for name in names if scored[name].candidate.is_baseline]
     baseline = min(baselines, key=lambda name: scored[name].mean_loss.error)
     return Selection(
         winner=winner,

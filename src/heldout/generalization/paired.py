@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from heldout.errors import InvalidInput
-from heldout.generalization.unit_losses import WeightedLosses, unit_losses
+from heldout.generalization.unit_losses import UnitLosses, WeightedLosses, unit_losses
 
 __all__ = [
     "PairedDifference",
@@ -196,6 +196,9 @@ class TiedChoice:
 class SimplestTied:
     """The rule of choice: the simplest of the candidates that tie with the lowest mean loss.
 
+    Where the lowest is shown to beat the best baseline, only candidates that are shown to beat it too may tie: one
+    whose loss swings so much that it cannot be told from the baseline must not be chosen for its simplicity.
+
     Called with `WeightedLosses` it returns the chosen candidate per set of weights, so that the same code
     makes the real choice and its replays.
 
@@ -206,12 +209,15 @@ class SimplestTied:
     n_folds : int
     scheme : str
     confidence_level : float
+    baselines : sequence of int
+        Candidate numbers of the baselines; none switches the condition off.
     """
 
     order_of_simplicity: Sequence[int]
     n_folds: int
     scheme: str
     confidence_level: float = 0.95
+    baselines: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         order = tuple(int(j) for j in self.order_of_simplicity)
@@ -233,12 +239,27 @@ class SimplestTied:
                 "give one number per column of losses"
             )
         lowest = np.argmin(losses.mean_losses, axis=1)
-        errors = standard_error_of_difference(losses, lowest, n_folds=self.n_folds, scheme=self.scheme)
+        # One unit tells nothing of the error of a difference (NaN): then nothing is shown to be worse.
+        tied = ~(losses.differences(lowest) > self._reach(losses, lowest))
+        if self.baselines:
+            numbers = np.asarray(self.baselines, np.intp)
+            best = numbers[np.argmin(losses.mean_losses[:, numbers], axis=1)]
+            beats = losses.differences(best) < -self._reach(losses, best)
+            tied &= beats | ~np.take_along_axis(beats, lowest[:, None], axis=1)
+        return lowest, tied
+
+    def _reach(self, losses: WeightedLosses, reference: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return how far the interval of each difference to `reference[r]` reaches to either side, shape (R, m)."""
+        errors = standard_error_of_difference(losses, reference, n_folds=self.n_folds, scheme=self.scheme)
         freedom = np.maximum(losses.n_units - 1.0, 1.0)
         quantile = np.asarray(stats.t.ppf(0.5 + self.confidence_level / 2.0, freedom))
-        reach = quantile[:, None] * errors + ROUNDING * losses.units.scale
-        # One unit tells nothing of the error of a difference (NaN): then nothing is shown to be worse.
-        return lowest, ~(losses.differences(lowest) > reach)
+        return np.asarray(quantile[:, None] * errors + ROUNDING * losses.units.scale)
+
+    def choice(self, units: UnitLosses) -> TiedChoice:
+        """Return the real choice: every unit counted once."""
+        losses = units.weighted()
+        lowest, tied = self.tied(losses)
+        return TiedChoice(int(self(losses)[0]), int(lowest[0]), tuple(int(j) for j in np.flatnonzero(tied[0])))
 
     def __call__(self, losses: WeightedLosses) -> NDArray[np.intp]:
         """Return the chosen candidate under each set of weights, shape (R,)."""
@@ -255,6 +276,7 @@ def simplest_tied(
     scheme: str,
     order_of_simplicity: Sequence[int],
     confidence_level: float = 0.95,
+    baselines: Sequence[int] = (),
 ) -> TiedChoice:
     """Choose the simplest of the candidates that tie with the lowest mean loss.
 
@@ -268,6 +290,8 @@ def simplest_tied(
     order_of_simplicity : sequence of int
         Candidate numbers, the simplest first.
     confidence_level : float
+    baselines : sequence of int
+        See `SimplestTied`.
 
     Returns
     -------
@@ -284,10 +308,8 @@ def simplest_tied(
     >>> simplest_tied(losses, n_folds=2, scheme="random", order_of_simplicity=[2, 0, 1])
     TiedChoice(index=0, lowest=1, tied=(0, 1))
     """
-    rule = SimplestTied(order_of_simplicity, n_folds, scheme, confidence_level)
-    losses = unit_losses(loss_matrix, units).weighted()
-    lowest, tied = rule.tied(losses)
-    return TiedChoice(int(rule(losses)[0]), int(lowest[0]), tuple(int(j) for j in np.flatnonzero(tied[0])))
+    rule = SimplestTied(order_of_simplicity, n_folds, scheme, confidence_level, baselines)
+    return rule.choice(unit_losses(loss_matrix, units))
 
 
 def _check_level(confidence_level: float) -> None:
