@@ -100,18 +100,25 @@ def advise(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _signal(winner: Mapping[str, Any]) -> dict[str, Any]:
     ends = winner["improvement_ci"]
+    if winner["is_baseline"]:
+        return _piece(
+            "no_signal",
+            f"Look for other features: no candidate was shown to beat {winner['label']}.",
+            winner["metric"],
+            winner["error"],
+        )
     if ends is None:
         return _piece(
             "no_signal",
-            f"Whether anything beats {winner['baseline_label']} cannot be told: too few groups for an interval.",
+            f"Whether anything beats {winner['baseline_label']} cannot be told: too few groups or periods.",
             winner["metric"],
             None,
-            "fewer than 6 groups: no interval of the improvement",
+            "no interval of the improvement from so few groups or periods",
         )
     return _piece(
         "no_signal",
-        f"No signal shown: the features were not shown to beat {winner['baseline_label']} "
-        f"(improvement {share_interval(winner['improvement'], *ends)}); look for other features.",
+        f"Look for other features or more rows: nothing was shown to beat {winner['baseline_label']} "
+        f"(improvement {share_interval(winner['improvement'], *ends)}).",
         winner["metric"],
         winner["improvement"],
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from heldout.auditing.optimism import Optimism
+from heldout.auditing.optimism import Optimism, chosen_at_random
 from heldout.auditing.scoring import Scored, Setting
 from heldout.auditing.selection import Selection
 from heldout.auditing.shortfall import Shortfall
@@ -172,7 +172,7 @@ def versions_section(
 def winner_section(scored: Mapping[str, Scored], selection: Selection, setting: Setting) -> dict[str, Any]:
     """Describe the winner: its error and interval, both shifted by what having won flatters."""
     winner, baseline = scored[selection.winner], scored[selection.baseline]
-    shift, mean = selection.corrected.shift, winner.mean_loss
+    shift, mean = selection.shift, winner.mean_loss
     in_metric = setting.metric.from_mean_loss
     ends = None
     if mean.ci_low is not None and mean.ci_high is not None:
@@ -213,22 +213,27 @@ def optimism_section(
     setting: Setting,
     interrupted: bool,
 ) -> dict[str, Any]:
-    """Describe what a random split would have promised beside what the safe split says."""
+    """Describe what a random split would have promised beside what the safe split says.
+
+    The error promised is that of the candidate which a random split would have chosen: the wrong split misleads the
+    choice too.
+    """
     reason = None
-    if winner not in optimism:
+    name = chosen_at_random(optimism, setting.metric) or winner
+    if not optimism:
         reason = (
             "interrupted before the random split was measured"
             if interrupted
             else "rows are held out at random already: there is no safer split to compare with"
         )
     return {
-        "name": winner,
-        "label": scored[winner].candidate.label,
+        "name": name,
+        "label": scored[name].candidate.label,
         "metric": setting.metric.name,
         "metric_label": setting.metric.label,
         "scheme_random": "random",
         "scheme_safe": setting.report.choice.scheme,
-        **_gap_fields(optimism.get(winner)),
+        **_gap_fields(optimism.get(name)),
         "reason": reason,
         "by_candidate": [
             {"name": name, "label": scored[name].candidate.label, **_gap_fields(optimism[name])}

@@ -21,7 +21,7 @@ from heldout.auditing.scoring import Progress, Scored, Setting, score_once, zero
 from heldout.losses import METRICS, Metric
 from heldout.splits import matched_random_folds
 
-__all__ = ["Optimism", "PlannedFolds", "linearised", "measure_optimism"]
+__all__ = ["Optimism", "PlannedFolds", "chosen_at_random", "fewest_units", "linearised", "measure_optimism"]
 
 # Fewer units than these give no interval.
 FEWEST_UNITS = 6
@@ -63,6 +63,11 @@ class Optimism:
     accuracy: Gap | None
 
 
+def fewest_units(setting: Setting) -> int:
+    """Return how many groups or blocks an interval needs at least."""
+    return FEWEST_BLOCKS if setting.is_ordered else FEWEST_UNITS
+
+
 def linearised(losses: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
     """Scale losses so that their mean moves as the metric does (first order, at the mean loss).
 
@@ -78,7 +83,11 @@ def linearised(losses: NDArray[np.float64], metric: Metric) -> NDArray[np.float6
 def measure_optimism(
     scored: Mapping[str, Scored], winner: str, setting: Setting, plan: PlanKept, clock: Clock, progress: Progress
 ) -> dict[str, Optimism]:
-    """Fit candidates on random folds of the same sizes and compare: the winner always, others while there is room."""
+    """Fit candidates on random folds of the same sizes and compare.
+
+    The winner always; then, while there is room, the others, the most flexible first: they gain most from rows that
+    they recognise, so a random split would have chosen one of them.
+    """
     safe = PlannedFolds(list(_folds(setting.splitter(), setting)))
     random = PlannedFolds(
         matched_random_folds(
@@ -89,8 +98,8 @@ def measure_optimism(
             random_state=stream_seed(setting.seed, "optimism"),
         )
     )
-    by_error = sorted(scored, key=lambda name: scored[name].mean_loss.error)
-    wanted = plan.split_at_random if plan.given else tuple(dict.fromkeys([winner, *by_error]))
+    models = [name for name in reversed(list(scored)) if not scored[name].candidate.is_baseline]
+    wanted = plan.split_at_random if plan.given else tuple(dict.fromkeys([winner, *models]))
     measured: dict[str, Optimism] = {}
     for position, name in enumerate(wanted):
         progress("random split", position, len(wanted))
@@ -101,6 +110,14 @@ def measure_optimism(
         measured[name] = _measured(scored[name], safe, random, setting)
     plan.split_at_random = tuple(measured)
     return measured
+
+
+def chosen_at_random(measured: Mapping[str, Optimism], metric: Metric) -> str | None:
+    """Return the candidate that a random split would have chosen, of those measured; None where none was."""
+    if not measured:
+        return None
+    sign = -1.0 if metric.higher_is_better else 1.0
+    return min(measured, key=lambda name: sign * measured[name].main.error_random)
 
 
 def _measured(scored: Scored, safe: PlannedFolds, random: PlannedFolds, setting: Setting) -> Optimism:
@@ -146,7 +163,7 @@ def _around_zero(
     units = setting.units
     if setting.is_ordered:
         return _over_blocks(safe, random, safe_folds, random_folds, setting.confidence_level)
-    if units is not None and len(np.unique(units)) < FEWEST_UNITS:
+    if units is not None and len(np.unique(units)) < fewest_units(setting):
         return None
     difference = setting.paired(safe, random)
     if difference.ci_low is None or difference.ci_high is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout._random import stream_seed
-from heldout.auditing.optimism import FEWEST_UNITS, linearised
+from heldout.auditing.optimism import fewest_units, linearised
 from heldout.auditing.scoring import Scored, Setting
 from heldout.generalization import PairedDifference, SelectedError, selected_error
 from heldout.generalization.paired import SimplestTied
@@ -53,6 +53,15 @@ class Selection:
     corrected: SelectedError
     improvement: Improvement
 
+    @property
+    def shift(self) -> float:
+        """Return what having won adds to the winner's mean loss.
+
+        Never below 0: where the rule took a simpler candidate than the lowest, replays often take a better one, and
+        their lower loss is not the error of the one that was taken.
+        """
+        return max(self.corrected.shift, 0.0)
+
 
 def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> Selection:
     """Choose the simplest candidate that ties with the lowest error, and correct its score.
@@ -90,7 +99,7 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
             if name != winner
         },
         corrected=corrected,
-        improvement=improvement_over(scored[baseline], scored[winner], corrected.shift, setting),
+        improvement=improvement_over(scored[baseline], scored[winner], max(corrected.shift, 0.0), setting),
     )
 
 
@@ -117,7 +126,7 @@ def improvement_over(baseline: Scored, winner: Scored, shift: float, setting: Se
         return Improvement(None, None)
     difference = setting.paired(_log_losses(winner.folds.losses, metric), _log_losses(baseline.folds.losses, metric))
     ratio = math.log(error_winner / error_baseline)
-    if difference.standard_error is None or difference.n_units < FEWEST_UNITS:
+    if difference.standard_error is None or difference.n_units < fewest_units(setting):
         return Improvement(1 - math.exp(ratio), None)
     assert difference.ci_low is not None  # noqa: S101 - both ends stand or fall with the standard error
     assert difference.ci_high is not None  # noqa: S101 - as above

@@ -51,8 +51,8 @@ def _model(document: Mapping[str, Any]) -> str:
     accuracy = f", {percent(winner['accuracy'])} right" if _shows_accuracy(winner) else ""
     if winner["is_baseline"]:
         return (
-            f"No signal: no candidate was shown to beat {winner['label']} "
-            f"({winner['metric_label']} {error}{accuracy}{qualifier})."
+            f"No signal: no candidate was shown to beat {winner['label']}, "
+            f"{winner['metric_label']} {error}{accuracy}{qualifier}."
         )
     head = f"{_capital(winner['label'])}: {winner['metric_label']} {error}{accuracy}{qualifier}"
     return f"{head}, {_against(winner)}{_ties(winner)}."
@@ -63,12 +63,10 @@ def _shows_accuracy(winner: Mapping[str, Any]) -> bool:
 
 
 def _qualifier(document: Mapping[str, Any]) -> str:
-    words = []
-    if document["winner"]["indicative"]:
-        words.append("indicative: few groups")
-    if document["split"]["conditional"]:
-        words.append(document["split"]["conditional"])
-    return f" ({'; '.join(words)})" if words else ""
+    if not document["winner"]["indicative"]:
+        return ""
+    few = "periods" if document["split"]["scheme"] in {"blocked_time", "group_time"} else "groups"
+    return f" (indicative: few {few})"
 
 
 def _against(winner: Mapping[str, Any]) -> str:

@@ -88,14 +88,16 @@ def iid_finding(words: Words) -> str:
     if promised is not None and found is not None:
         decimals = 0 if abs(promised - found) >= 0.01 else 1  # two equal percentages would hide the gap
         return words.say(
-            "A random split would have promised {x} right; {how}, it is {y}.",
+            "A random split would have {chosen}promised {x} right; {how}, it is {y}.",
+            chosen=_chosen_at_random(words),
             x=words.percent("optimism.accuracy_random", decimals),
             how=split_words(words, "optimism.scheme_safe"),
             y=words.percent("optimism.accuracy_safe", decimals),
         )
     if words.at("optimism.error_random") is not None and words.at("optimism.error_safe") is not None:
         return words.say(
-            "A random split would have promised {metric} {x}; {how}, it is {y}.",
+            "A random split would have {chosen}promised {metric} {x}; {how}, it is {y}.",
+            chosen=_chosen_at_random(words),
             metric=words.text("optimism.metric_label"),
             x=words.number("optimism.error_random"),
             how=split_words(words, "optimism.scheme_safe"),
@@ -104,6 +106,13 @@ def iid_finding(words: Words) -> str:
     if words.at("iid.verdict") is not None:
         return words.text("iid.verdict")
     return words.say("Whether rows depend on one another is not known.")
+
+
+def _chosen_at_random(words: Words) -> str:
+    """Name the candidate that a random split would have chosen, where it is another than the winner."""
+    if words.at("optimism.label") is None or words.at("optimism.name") == words.at("winner.name"):
+        return words.say("")
+    return words.say("chosen {label} and ", label=words.text("optimism.label"))
 
 
 def candidates_finding(words: Words) -> str:
@@ -252,9 +261,9 @@ def optimism_caption(words: Words) -> str:
     ends = ("optimism.accuracy_gap_ci.0", "optimism.accuracy_gap_ci.1")
     low, high = ends if accuracy else ("optimism.ci_low", "optimism.ci_high")
     sentence, parts = "The same model", {"gap": getattr(words, kind)(gap)}
-    if words.at("winner.label") is not None:
+    if words.at("optimism.label") is not None:
         sentence += " ({name})"
-        parts["name"] = words.text("winner.label")
+        parts["name"] = words.text("optimism.label")
     sentence += ", with as many training and test rows in both splits. The gap is {gap}"
     if words.at(low) is not None and words.at(high) is not None:
         sentence += " ({level} {interval})"
