@@ -289,3 +289,37 @@ def test_what_cannot_be_used_is_named_with_its_value(arguments: dict[str, Any], 
     X, y = given.pop("X"), given.pop("y")
     with pytest.raises(InvalidInput, match=message):
         check(X, y, **given)
+
+
+def _sorted_by_target_with_alike_neighbours(
+    seed: int, n_values: int = 60, copies: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows sorted by a coarse target; within equal values neighbours share a hidden level."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(n_values, dtype=float), copies)
+    hidden = np.repeat(rng.normal(size=n_values * copies // 2), 2)
+    X = np.column_stack([y + rng.normal(size=y.size), hidden + 0.1 * rng.normal(size=y.size)])
+    return X, y
+
+
+def test_a_file_sorted_by_its_numeric_target_is_never_split_by_its_order(seed: int) -> None:
+    X, y = _sorted_by_target_with_alike_neighbours(seed)
+    report = check(X, y, target_name="price")
+    assert report.rejected
+    assert not report.order_harmless  # neighbours of equal price are alike, and the verdict says so
+    assert (report.choice.scheme, report.sorted_by) == ("random", "price")
+    assert "sorted by price, the target itself" in report.verdict
+    assert "resemble their neighbours" in report.verdict
+
+
+def test_a_file_sorted_by_its_target_is_still_blocked_when_the_future_is_asked_for(seed: int) -> None:
+    X, y = _sorted_by_target_with_alike_neighbours(seed)
+    report = check(X, y, target_name="price", deploy="future")
+    assert report.choice.scheme == "blocked_time"
+    assert "later rows are predicted from earlier ones" in report.verdict
+
+
+def test_the_report_says_how_many_permutations_were_affordable() -> None:
+    rng = np.random.default_rng(0)
+    report = check(rng.normal(size=(60, 2)), n_permutations=99)
+    assert report.n_permutations == 99

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.iid.columns import ColumnValues
-from heldout.iid.families import Family
+from heldout.iid.families import Family, affordable
 from heldout.iid.findings import findings_of
 from heldout.iid.groups import IntraclassCorrelation, intraclass_correlation
 from heldout.iid.result import Finding, IIDReport, SplitChoice
@@ -116,6 +116,8 @@ def _group_findings(
 
 def _sort_finding(sorting: SortedBy) -> Finding:
     left = "nothing is left of order within equal values" if sorting.harmless else "order is left within equal values"
+    if sorting.by_target and not sorting.harmless:
+        left += "; blocks of a file sorted by its target are ranges of the target, not times"
     return Finding(
         family="sorted",
         column=", ".join(sorting.columns),
@@ -196,6 +198,7 @@ def assemble(
         sorted_by=sorted_by,
         harmless=harmless,
         within_p=sorting.p_value if sorting is not None else None,
+        sorted_by_target=sorting is not None and sorting.by_target,
         icc=icc,
         group_name=group_name,
         target_name=question.columns[0].name,
@@ -207,7 +210,9 @@ def assemble(
         n_columns=len(question.columns),
         order="rows" if question.time is None else "time",
         alpha=alpha,
-        n_permutations=n_permutations,
+        n_permutations=min(
+            (affordable(n_permutations, len(f.series) * f.rows.size) for f in families), default=n_permutations
+        ),
         global_p_value=global_p_value,
         findings=findings,
         order_harmless=harmless,

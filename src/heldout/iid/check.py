@@ -197,7 +197,9 @@ def check(
     sorting = None
     if order_rejected and question.time is None and question.groups is None:
         sorting = _sorting(question, alpha, seed, n_jobs)
-    harmless = sorting is not None and sorting.harmless
+    if sorting is not None and question.has_target and question.columns[0].kind == "number":
+        sorting = replace(sorting, by_target=sorting.columns[0] == question.columns[0].name)
+    harmless = sorting is not None and (sorting.harmless or sorting.by_target)
     choice = choose_split(
         deploy, groups=question.groups, time=question.time, order_rejected=order_rejected, order_harmless=harmless,
         classification=bool(question.has_target and question.columns[0].kind == "category"), horizon=horizon,

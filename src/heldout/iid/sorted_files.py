@@ -36,12 +36,16 @@ class SortedBy:
     p_value : float or None
         Corrected p-value within equal values; None when every combination of values stands in the file once.
     harmless : bool
+    by_target : bool
+        Whether the first column is the target, a number. Blocks of such a file are ranges of the target, and no
+        future is a range of the target: the order cannot stand for time whatever is left within equal values.
     """
 
     columns: tuple[str, ...]
     n_runs: int
     p_value: float | None
     harmless: bool
+    by_target: bool = False
 
 
 def sortedness(values: NDArray[np.float64], strata: NDArray[np.intp], kind: str) -> tuple[float, int] | None:

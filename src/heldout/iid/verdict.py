@@ -191,6 +191,7 @@ def verdict_sentence(
     n_columns: int,
     sorted_by: str | None,
     harmless: bool,
+    sorted_by_target: bool,
     within_p: float | None,
     icc: float | None,
     group_name: str,
@@ -222,6 +223,12 @@ def verdict_sentence(
             else "it lists every combination of them once"
         )
         return f"The file is sorted by {sorted_by}, which does not tell of time; {left}, so {held}.{remark}"
+    if sorted_by_target and choice.deploy == "same":
+        return (
+            f"The file is sorted by {target_name}, the target itself, so its order does not tell of time and {held}; "
+            f"yet rows of equal {target_name} resemble their neighbours: name a group or time column if they belong "
+            f"together.{remark}"
+        )
     if order:
         left = f"; the file is sorted by {sorted_by}, but order is left within its equal values" if sorted_by else ""
         return f"Rows are not independent ({_dependence(_plainest(order, target_name))}{left}); {held}.{remark}"
