@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 MOST_POINTS = 2_000
+AT_RANDOM = ("random", "stratified")
 
 
 def plain(value: Any) -> Any:
@@ -40,7 +41,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return [plain(item) for item in value.tolist()]
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
@@ -211,7 +212,6 @@ def optimism_section(
     scored: Mapping[str, Scored],
     winner: str,
     setting: Setting,
-    interrupted: bool,
 ) -> dict[str, Any]:
     """Describe what a random split would have promised beside what the safe split says.
 
@@ -220,12 +220,10 @@ def optimism_section(
     """
     reason = None
     name = chosen_at_random(optimism, setting.metric) or winner
-    if not optimism:
-        reason = (
-            "interrupted before the random split was measured"
-            if interrupted
-            else "rows are held out at random already: there is no safer split to compare with"
-        )
+    if setting.scheme in AT_RANDOM:
+        reason = "rows are held out at random already: there is no safer split to compare with"
+    elif not optimism:
+        reason = "interrupted before the random split was measured"
     return {
         "name": name,
         "label": scored[name].candidate.label,

@@ -101,7 +101,7 @@ class FittedModel:
             Unseen levels, values outside the seen range, columns ignored.
         """
         typed, notes = self.schema.check(frame)
-        features = self._for_estimator(frame, typed)
+        features = self.features_for(frame, typed)
         columns: dict[str, Any]
         if self.task == "regression":
             columns = {"prediction": np.asarray(self.estimator.predict(features), dtype=np.float64)}
@@ -109,8 +109,16 @@ class FittedModel:
             columns = self._class_columns(features)
         return _like(frame, columns), notes
 
-    def _for_estimator(self, frame: Any, typed: pl.DataFrame) -> Any:
-        """Return the typed frame, or for a foreign estimator the kind of frame it was fitted on."""
+    def features_for(self, frame: Any, typed: pl.DataFrame) -> Any:
+        """Return what the estimator takes: the typed frame, or for a foreign one the kind it was fitted on.
+
+        Parameters
+        ----------
+        frame : frame
+            As the caller gave it.
+        typed : polars.DataFrame
+            The same rows, checked against the schema.
+        """
         if not is_foreign(self.estimator):
             return typed
         given = nw.from_native(frame, eager_only=True, pass_through=True)

@@ -100,15 +100,20 @@ def measure_optimism(
     )
     models = [name for name in reversed(list(scored)) if not scored[name].candidate.is_baseline]
     wanted = plan.split_at_random if plan.given else tuple(dict.fromkeys([winner, *models]))
+    wanted = tuple(name for name in wanted if name in scored)
     measured: dict[str, Optimism] = {}
-    for position, name in enumerate(wanted):
-        progress("random split", position, len(wanted))
-        folds = scored[name].folds
-        if position and not plan.given and not clock.room_for(2 * scored[name].seconds / folds.n_repeats):
-            plan.leave_out(f"the random split of {', '.join(wanted[position:])}")
-            break
-        measured[name] = _measured(scored[name], safe, random, setting)
+    try:
+        for position, name in enumerate(wanted):
+            progress("random split", position, len(wanted))
+            folds = scored[name].folds
+            if position and not plan.given and not clock.room_for(2 * scored[name].seconds / folds.n_repeats):
+                plan.leave_out(f"the random split of {', '.join(wanted[position:])}")
+                break
+            measured[name] = _measured(scored[name], safe, random, setting)
+    except KeyboardInterrupt:
+        plan.interrupt("interrupted while the random split was measured")
     plan.split_at_random = tuple(measured)
+    plan.fits += 2 * len(safe.folds) * len(measured)
     return measured
 
 

@@ -8,6 +8,7 @@ that the same numbers come out.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,8 +39,8 @@ class Clock:
     _stage_started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        if not self.budget > 0:
-            raise InvalidInput(f"time_budget must be above 0 seconds, got {self.budget}: give a positive number")
+        if not 0 < self.budget < math.inf:
+            raise InvalidInput(f"time_budget must be above 0 seconds and finite, got {self.budget}: try 120")
 
     def used(self) -> float:
         """Return the seconds since the start."""
@@ -76,6 +77,7 @@ class PlanKept:
     rows: int = 0
     left_out: list[str] = field(default_factory=list)
     given: bool = False
+    interrupted: bool = False
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> PlanKept:
@@ -87,8 +89,19 @@ class PlanKept:
             The document is not a report of heldout.
         """
         plan = document.get("plan")
-        if not isinstance(plan, Mapping) or "n_folds" not in plan:
+        if not isinstance(plan, Mapping):
             raise DataError("the file given as plan has no plan in it: pass a report.json written by heldout audit")
+        try:
+            return cls._from_fields(plan)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the plan in that report is damaged ({type(error).__name__}: {error}): "
+                "pass a report.json as heldout audit wrote it"
+            ) from error
+
+    @classmethod
+    def _from_fields(cls, plan: Mapping[str, Any]) -> PlanKept:
+        rows = plan["decomposition_rows"]
         return cls(
             time_budget=float(plan["time_budget"]),
             n_folds=int(plan["n_folds"]),
@@ -96,7 +109,7 @@ class PlanKept:
             n_permutations=int(plan["n_permutations"]),
             decomposed=tuple(plan["decomposed"]),
             n_partitions=int(plan["n_partitions"]),
-            decomposition_rows=plan["decomposition_rows"],
+            decomposition_rows=None if rows is None else int(rows),
             n_resamples=int(plan["n_resamples"]),
             split_at_random=tuple(plan["split_at_random"]),
             left_out=list(plan["left_out"]),
@@ -119,6 +132,12 @@ class PlanKept:
             "rows": self.rows,
             "left_out": list(self.left_out),
         }
+
+    def interrupt(self, sentence: str) -> None:
+        """Note that the user stopped the audit: what is finished is kept, and no further stage begins."""
+        self.interrupted = True
+        if sentence not in self.left_out:
+            self.left_out.append(sentence)
 
     def leave_out(self, sentence: str) -> None:
         """Note something that the budget did not allow (a given plan has its notes already)."""

@@ -30,10 +30,12 @@ def check_folder(folder: str | Path) -> Path:
         It cannot be made or written.
     """
     path = Path(folder)
-    existing = next(p for p in (path, *path.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise DataError(f"cannot write into {str(path)!r}: {str(existing)!r} is a file; choose another --out folder")
     try:
+        existing = _nearest_existing(path)
+        if not existing.is_dir():
+            raise DataError(
+                f"cannot write into {str(path)!r}: {str(existing)!r} is a file; choose another --out folder"
+            )
         # Permission bits do not tell the whole truth (read-only mounts, root): only writing does.
         with tempfile.NamedTemporaryFile(dir=existing):
             pass
@@ -42,6 +44,24 @@ def check_folder(folder: str | Path) -> Path:
             f"cannot write into {str(path)!r} ({error.strerror or error}): choose another --out folder"
         ) from error
     return path
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next(p for p in (path, *path.absolute().parents) if p.exists())
+
+
+def _move_all(staging: Path, target: Path) -> None:
+    """Move finished files into the folder; what could stand in their way is looked for before the first move."""
+    files = sorted(staging.iterdir())
+    for path in files:
+        if (target / path.name).is_dir():
+            raise DataError(
+                f"cannot write {str(target / path.name)!r}: a folder of that name is in the way; "
+                "remove it or choose another --out folder"
+            )
+    target.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        os.replace(path, target / path.name)
 
 
 @dataclass(frozen=True)
@@ -101,13 +121,11 @@ class Audit:
             The folder cannot be written.
         """
         target = check_folder(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".heldout-", dir=target.absolute().parent))
+        # On the file system of the target, so that a move is a rename; the folder itself is made last.
+        staging = Path(tempfile.mkdtemp(prefix=".heldout-", dir=_nearest_existing(target)))
         try:
             self._write_all(staging)
-            target.mkdir(exist_ok=True)
-            for path in sorted(staging.iterdir()):
-                os.replace(path, target / path.name)
+            _move_all(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return target

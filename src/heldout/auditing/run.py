@@ -5,10 +5,8 @@ One way through: a later stage never reaches back into an earlier one.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -16,8 +14,7 @@ import narwhals as nw
 import numpy as np
 
 from heldout._random import seed_of, stream_seed
-from heldout.auditing import document as sections
-from heldout.auditing.advice import advise
+from heldout.auditing.assembly import Findings, Label, assemble
 from heldout.auditing.candidates import Candidate
 from heldout.auditing.model_file import FittedModel
 from heldout.auditing.opening import candidates_for, check_rows, open_table, settle
@@ -26,13 +23,12 @@ from heldout.auditing.plan import Clock, PlanKept
 from heldout.auditing.request import Request, load_table
 from heldout.auditing.result import Audit
 from heldout.auditing.scoring import Progress, Scored, Setting, score_candidates
-from heldout.auditing.second_table import check_test_table
+from heldout.auditing.second_table import SecondTable, judge_on_second_table, open_second_table
 from heldout.auditing.selection import Selection, choose
 from heldout.auditing.shortfall import Shortfall, measure_shortfall
-from heldout.auditing.verdict import write_verdict
 from heldout.iid import IIDReport
 from heldout.learner import fit_with_weight, seeded_clone
-from heldout.table import Dataset
+from heldout.table import Dataset, Table
 
 __all__ = ["audit"]
 
@@ -150,7 +146,7 @@ def audit(
     run = _Run(request, kept, clock, progress or _silent)
     with joblib.parallel_config(backend="threading"):
         # Fits release the GIL for most of their time, and threads share the table; processes would copy it.
-        return run.carry_out(data, test, candidates, name=name, command=command, shown_seed=_shown(random_state))
+        return run.carry_out(data, test, candidates, Label(name, command, _shown(random_state)))
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:
@@ -170,82 +166,41 @@ class _Run:
 
     def __init__(self, request: Request, plan: PlanKept, clock: Clock, progress: Progress) -> None:
         self.request, self.plan, self.clock, self.progress = request, plan, clock, progress
-        self.n_columns = 0
 
-    def carry_out(
-        self,
-        data: Any,
-        test: Any,
-        entries: Sequence[Any] | None,
-        *,
-        name: str | None,
-        command: str | None,
-        shown_seed: int | None,
-    ) -> Audit:
-        """Run all stages."""
-        dataset = self.read(data)
-        report = self.check_iid(dataset)
-        setting = settle(dataset, report, self.request, n_folds=self.plan.n_folds)
+    def carry_out(self, data: Any, test: Any, entries: Sequence[Any] | None, label: Label) -> Audit:
+        """Run all stages; once the user has stopped the audit, only those without which there is no result."""
+        table, dataset = self.read(data)
+        second = None if test is None else open_second_table(test, dataset, self.request)
+        setting = settle(dataset, self.check_iid(dataset), self.request, n_folds=self.plan.n_folds)
         self.plan.n_folds = setting.n_folds
         candidates = candidates_for(entries, setting)
+        self.plan.fits = 0  # counted as they are made, as far as they are kept
         scored = score_candidates(candidates, setting, self.plan, self.clock, self.progress)
         self.clock.finish_stage("candidates")
-        interrupted = scored.interrupted
-        selection = choose(scored, setting, self.plan.n_resamples)
-        self.clock.finish_stage("choice")
-        shortfall = (
-            Shortfall({}, reason="interrupted before the decomposition")
-            if interrupted
-            else self.shortfall(scored, selection, setting)
-        )
-        interrupted = interrupted or any("interrupted" in note for note in self.plan.left_out)
-        optimism: dict[str, Optimism] = {}
-        best, tested = None, None
-        try:
-            if not interrupted:
-                optimism = self.optimism(scored, selection, setting)
-            best = self.fit(scored[selection.winner].candidate, setting)
-            tested = (
-                None
-                if interrupted or test is None
-                else self.test(test, dataset, scored[selection.winner].candidate, best, setting)
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-            self.plan.left_out.append("interrupted before the last stages were finished")
-        document = self.write(
-            dataset,
-            setting,
-            scored,
-            selection,
-            shortfall,
-            optimism,
-            tested,
-            name,
-            command,
-            shown_seed,
-            interrupted,
-        )
-        if best is not None:
-            best = _with_manifest(best, document)
+        selection = self.choose(scored, setting)
+        shortfall = self.shortfall(scored, selection, setting)
+        optimism = self.optimism(scored, selection, setting)
+        best = self.fit(scored[selection.winner].candidate, setting)
+        tested = None if second is None or best is None else self.test(second, best, setting)
+        findings = Findings(dataset, table.frame.width, setting, scored, selection, shortfall, optimism, tested)
+        document = assemble(findings, self.plan, self.clock, label)
         return Audit(
             document=document,
-            iid=report,
+            iid=setting.report,
             splitter=setting.splitter(),
             candidates=tuple(candidates),
             decompositions=dict(shortfall.decompositions),
-            best=best,
-            interrupted=interrupted,
+            best=None if best is None else _with_manifest(best, document),
+            interrupted=self.plan.interrupted,
         )
 
-    def read(self, data: Any) -> Dataset:
+    def read(self, data: Any) -> tuple[Table, Dataset]:
         """Read the table and make it ready."""
         self.progress("reading", 0, 1)
         table = load_table(data, self.request.types)
-        self.n_columns = table.frame.width
         dataset = open_table(table, self.request)
         self.clock.finish_stage("reading")
-        return dataset
+        return table, dataset
 
     def check_iid(self, dataset: Dataset) -> IIDReport:
         """Test which parts of the IID assumption hold, and let that choose the split."""
@@ -254,78 +209,57 @@ class _Run:
         self.clock.finish_stage("iid")
         return report
 
+    def choose(self, scored: Mapping[str, Scored], setting: Setting) -> Selection:
+        """Choose the winner; nothing can be said without it, so an interrupt only ends what would come after."""
+        try:
+            selection = choose(scored, setting, self.plan.n_resamples)
+        except KeyboardInterrupt:
+            self.plan.interrupt("interrupted while the winner was chosen")
+            selection = choose(scored, setting, self.plan.n_resamples)
+        self.clock.finish_stage("choice")
+        return selection
+
     def shortfall(self, scored: Mapping[str, Scored], selection: Selection, setting: Setting) -> Shortfall:
         """Split the error into its parts."""
+        if self.plan.interrupted:
+            return Shortfall({}, reason="interrupted before the decomposition")
         shortfall = measure_shortfall(scored, selection, setting, self.plan, self.clock, self.progress)
         self.clock.finish_stage("decomposition")
         return shortfall
 
     def optimism(self, scored: Mapping[str, Scored], selection: Selection, setting: Setting) -> dict[str, Optimism]:
         """Measure what a random split would have promised."""
-        if setting.report.choice.scheme in {"random", "stratified"}:
+        if self.plan.interrupted or setting.scheme in {"random", "stratified"}:
             return {}
         optimism = measure_optimism(scored, selection.winner, setting, self.plan, self.clock, self.progress)
         self.clock.finish_stage("random split")
         return optimism
 
-    def fit(self, candidate: Candidate, setting: Setting) -> FittedModel:
-        """Fit the chosen candidate on all rows."""
+    def fit(self, candidate: Candidate, setting: Setting) -> FittedModel | None:
+        """Fit the chosen candidate on all rows, after an earlier interrupt too: one fit, and the model is kept."""
         self.progress("fitting", 0, 1)
-        fitted = fit_on_all_rows(candidate, setting)
+        try:
+            fitted = fit_on_all_rows(candidate, setting)
+        except KeyboardInterrupt:
+            self.plan.interrupt("interrupted while the chosen model was fitted: there is no model file")
+            return None
+        self.plan.fits += 1
         self.clock.finish_stage("fitting")
         return fitted
 
-    def test(
-        self, test: Any, dataset: Dataset, candidate: Candidate, best: FittedModel, setting: Setting
-    ) -> dict[str, Any]:
+    def test(self, second: SecondTable, best: FittedModel, setting: Setting) -> dict[str, Any] | None:
         """Compare the test table and score the chosen model on it."""
+        if self.plan.interrupted:
+            self.plan.interrupt("interrupted before the test table was looked at")
+            return None
         self.progress("test", 0, 1)
-        section = check_test_table(test, dataset, candidate, best, setting, self.request)
+        try:
+            section = judge_on_second_table(second, setting.dataset, best, setting)
+        except KeyboardInterrupt:
+            self.plan.interrupt("interrupted while the test table was looked at")
+            return None
         self.clock.finish_stage("test")
         return section
-
-    def write(
-        self,
-        dataset: Dataset,
-        setting: Setting,
-        scored: Mapping[str, Scored],
-        selection: Selection,
-        shortfall: Shortfall,
-        optimism: Mapping[str, Optimism],
-        tested: dict[str, Any] | None,
-        name: str | None,
-        command: str | None,
-        shown_seed: int | None,
-        interrupted: bool,
-    ) -> dict[str, Any]:
-        """Assemble the document."""
-        self.plan.fits = sum(one.folds.n_fits for one in scored.values()) + sum(
-            parts.n_fits for parts in shortfall.decompositions.values()
-        )
-        self.plan.rows = setting.n_rows
-        document: dict[str, Any] = {
-            "schema": 1,
-            "data": sections.data_section(dataset, name or Path(dataset.source).name, self.n_columns),
-            "iid": setting.report.to_dict(),
-            "split": sections.split_section(setting, self.plan.n_repeats),
-            "candidates": sections.candidates_section(scored, selection, shortfall, setting),
-            "winner": sections.winner_section(scored, selection, setting),
-            "differences": sections.differences_section(scored, selection, setting),
-            "optimism": sections.optimism_section(optimism, scored, selection.winner, setting, interrupted),
-            "test": tested,
-            "predictions": sections.predictions_section(scored[selection.winner], setting),
-            "plan": self.plan.to_dict(),
-            "seed": shown_seed,
-            "versions": sections.versions_section(),
-            "command": command,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "interrupted": interrupted,
-        }
-        document = sections.plain(document)
-        document["advice"] = advise(document)
-        verdict, parts = write_verdict(document)
-        document["seconds"] = {**self.clock.seconds, "total": self.clock.used()}
-        return {"schema": 1, "verdict": verdict, "verdict_parts": parts, **document}
 
 
 def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:

@@ -27,7 +27,6 @@ from heldout.table import Dataset
 __all__ = [
     "Progress",
     "Scored",
-    "ScoredCandidates",
     "Setting",
     "mean_loss_metric",
     "score_candidates",
@@ -119,12 +118,6 @@ class Scored:
     seconds: float
 
 
-class ScoredCandidates(dict[str, Scored]):
-    """Scored candidates by name; `interrupted` says whether some are missing."""
-
-    interrupted: bool = False
-
-
 def mean_loss_metric(metric: Metric) -> Metric:
     """Return the metric that is the mean loss itself."""
     return replace(metric, name=metric.loss.name, from_mean_loss=float, higher_is_better=False)
@@ -149,7 +142,7 @@ def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFo
 
 def score_candidates(
     candidates: Sequence[Candidate], setting: Setting, plan: PlanKept, clock: Clock, progress: Progress
-) -> ScoredCandidates:
+) -> dict[str, Scored]:
     """Score all candidates on common folds; further repeats of the folds only while the budget has room.
 
     Every repeat is run for all candidates or for none, so that all are judged on the same rows as often. On an
@@ -179,32 +172,23 @@ def score_candidates(
     except KeyboardInterrupt:
         if not any(repeats.values()):
             raise
-        plan.left_out.append("interrupted while candidates were scored")
+        plan.interrupt("interrupted while candidates were scored")
         candidates = [candidate for candidate in candidates if repeats[candidate.name]]
         plan.n_repeats = max(done, 1)
-        return _summarised(candidates, repeats, seconds, setting, interrupted=True)
-    plan.n_repeats = done
-    return _summarised(candidates, repeats, seconds, setting)
+    else:
+        plan.n_repeats = done
+    scored = {
+        candidate.name: summarise(candidate, repeats[candidate.name], seconds[candidate.name], setting)
+        for candidate in candidates
+    }
+    plan.fits += sum(one.folds.n_fits for one in scored.values())
+    return scored
 
 
 def _repeats_worth_having(setting: Setting) -> int:
     if setting.is_ordered:
         return 1  # forward chaining has one order only
     return 1 if setting.n_rows >= ROWS_FOR_WALD else MAX_REPEATS
-
-
-def _summarised(
-    candidates: Sequence[Candidate],
-    repeats: dict[str, list[OutOfFold]],
-    seconds: dict[str, float],
-    setting: Setting,
-    interrupted: bool = False,
-) -> ScoredCandidates:
-    scored = ScoredCandidates()
-    for candidate in candidates:
-        scored[candidate.name] = summarise(candidate, repeats[candidate.name], seconds[candidate.name], setting)
-    scored.interrupted = interrupted
-    return scored
 
 
 def summarise(candidate: Candidate, repeats: Sequence[OutOfFold], seconds: float, setting: Setting) -> Scored:

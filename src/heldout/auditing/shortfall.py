@@ -19,6 +19,7 @@ from heldout.tradeoff import Decomposition, decompose, excess_bias
 __all__ = ["Shortfall", "measure_shortfall"]
 
 FEWEST_ROWS_PER_FIT = 20
+FEWEST_ROWS_WHEN_CAPPED = 200  # fewer would describe another model than the one that is fitted
 LABELS = {"squared_error": "RMSE", "zero_one": "error rate"}
 EMPTY: dict[str, Any] = {
     "decomposition": None,
@@ -76,8 +77,9 @@ def measure_shortfall(
                 break
             done[name] = _decomposed(scored[name], setting, plan)
     except KeyboardInterrupt:
-        plan.left_out.append("interrupted while candidates were decomposed")
+        plan.interrupt("interrupted while candidates were decomposed")
     plan.decomposed = tuple(name for name in scored if name in done)
+    plan.fits += sum(parts.n_fits for parts in done.values())
     return Shortfall(done, _fields(done, scored, setting))
 
 
@@ -107,7 +109,8 @@ def _rows_per_half(scored: Mapping[str, Scored], wanted: Sequence[str], setting:
     if least <= left:
         return None
     half = setting.n_rows * (1 - 1 / DECOMPOSITION_FOLDS) / 2
-    return max(int(half * left / least), 200)
+    cap = max(int(half * left / least), FEWEST_ROWS_WHEN_CAPPED)
+    return cap if cap < half else None
 
 
 def _decomposed(scored: Scored, setting: Setting, plan: PlanKept) -> Decomposition:
