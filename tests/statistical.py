@@ -7,9 +7,7 @@ from scipy import stats
 FALSE_ALARM = 1e-5  # per assertion: a suite of a hundred such claims errs once in a thousand full runs
 
 
-def assert_rate(
-    what: str, hits: int, runs: int, at_least: float | None = None, at_most: float | None = None
-) -> None:
+def assert_rate(what: str, hits: int, runs: int, at_least: float | None = None, at_most: float | None = None) -> None:
     """Print hits / runs and fail when the binomial test contradicts the claimed bound on the rate.
 
     The power of each use is stated beside it by `power`.
