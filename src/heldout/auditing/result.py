@@ -50,16 +50,22 @@ def _nearest_existing(path: Path) -> Path:
     return next(p for p in (path, *path.absolute().parents) if p.exists())
 
 
-def _move_all(staging: Path, target: Path) -> None:
-    """Move finished files into the folder; what could stand in their way is looked for before the first move."""
-    files = sorted(staging.iterdir())
+def _move(finished: Path, target: Path) -> None:
+    """Move finished files into the folder: a new folder in one step, into an old one file by file.
+
+    What could stand in a file's way is looked for before the first move.
+    """
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        finished.rename(target)
+        return
+    files = sorted(finished.iterdir())
     for path in files:
         if (target / path.name).is_dir():
             raise DataError(
                 f"cannot write {str(target / path.name)!r}: a folder of that name is in the way; "
                 "remove it or choose another --out folder"
             )
-    target.mkdir(parents=True, exist_ok=True)
     for path in files:
         os.replace(path, target / path.name)
 
@@ -121,13 +127,18 @@ class Audit:
             The folder cannot be written.
         """
         target = check_folder(folder)
-        # On the file system of the target, so that a move is a rename; the folder itself is made last.
-        staging = Path(tempfile.mkdtemp(prefix=".heldout-", dir=_nearest_existing(target)))
         try:
-            self._write_all(staging)
-            _move_all(staging, target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            # On the file system of the target, so that a move is a rename.
+            staging = Path(tempfile.mkdtemp(prefix=".heldout-", dir=_nearest_existing(target)))
+            try:
+                finished = staging / "finished"
+                finished.mkdir()
+                self._write_all(finished)
+                _move(finished, target)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        except OSError as error:
+            raise DataError(f"cannot write into {str(target)!r} ({error.strerror or error}): mend that") from error
         return target
 
     def _write_all(self, folder: Path) -> None:

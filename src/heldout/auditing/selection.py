@@ -122,8 +122,10 @@ def improvement_over(baseline: Scored, winner: Scored, shift: float, setting: Se
     mean_winner = float(np.nanmean(winner.folds.losses))
     error_winner = metric.from_mean_loss(mean_winner + shift)
     error_baseline = metric.from_mean_loss(float(np.nanmean(baseline.folds.losses)))
-    if error_winner <= 0 or error_baseline <= 0:
+    if error_baseline <= 0:
         return Improvement(None, None)
+    if metric.from_mean_loss(mean_winner) <= 0:
+        return _over_a_faultless_winner(baseline, winner, error_winner / error_baseline, setting)
     difference = setting.paired(_log_losses(winner.folds.losses, metric), _log_losses(baseline.folds.losses, metric))
     ratio = math.log(error_winner / error_baseline)
     if difference.standard_error is None or difference.n_units < fewest_units(setting):
@@ -133,6 +135,18 @@ def improvement_over(baseline: Scored, winner: Scored, shift: float, setting: Se
     low = ratio + difference.ci_low - difference.difference
     high = ratio + difference.ci_high - difference.difference
     return Improvement(1 - math.exp(ratio), (1 - math.exp(high), 1 - math.exp(low)))
+
+
+def _over_a_faultless_winner(baseline: Scored, winner: Scored, ratio: float, setting: Setting) -> Improvement:
+    """Return the improvement of a winner without any error, which has no logarithm.
+
+    The interval is that of the difference of the mean losses, as a share of the baseline's, and ends at 1.
+    """
+    difference = setting.paired(winner.folds.losses, baseline.folds.losses)
+    if difference.ci_high is None or difference.n_units < fewest_units(setting):
+        return Improvement(1 - ratio, None)
+    reach = (difference.ci_high - difference.difference) / abs(difference.difference)
+    return Improvement(1 - ratio, (1 - ratio - reach, 1.0))
 
 
 def _log_losses(losses: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
