@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from heldout.auditing.candidates import Candidate
 from heldout.auditing.opening import candidates_for, check_rows, open_table, settle
 from heldout.auditing.plan import Clock, PlanKept
 from heldout.auditing.request import Request, load_table
-from heldout.auditing.scoring import Scored, Setting, score_candidates
+from heldout.auditing.scoring import Scored, Setting, score_candidates, summarise
 
 __all__ = [
     "candidates_in",
     "given_plan",
+    "judged",
     "line_table",
     "request",
     "scored_in",
@@ -105,3 +107,18 @@ def scored_in(setting: Setting, entries: Sequence[Any] = ("ridge",), *, n_repeat
     """Score candidates on common folds."""
     plan = given_plan(n_repeats=n_repeats)
     return score_candidates(candidates_in(setting, entries), setting, plan, Clock(1.0), silent)
+
+
+def judged(setting: Setting, losses: dict[str, Any], *, baselines: Sequence[str] = ("baseline",)) -> dict[str, Scored]:
+    """Candidates whose held-out losses are given, as if they had been scored."""
+    (real,) = scored_in(setting, ["baseline"]).values()
+    scored = {}
+    for name, column in losses.items():
+        column = np.asarray(column, float)
+        means = tuple(float(column[rows].mean()) for rows in real.folds.test_rows)
+        folds = replace(real.folds, losses=column, fold_losses=means)
+        if setting.metric.loss.name != "zero_one" and setting.classes is not None:
+            folds = replace(folds, by_loss={"zero_one": real.folds.by_loss["zero_one"]})
+        candidate = Candidate(name, f"the {name}", real.candidate.estimator, is_baseline=name in baselines)
+        scored[name] = summarise(candidate, [folds], 1.0, setting)
+    return scored
