@@ -127,3 +127,26 @@ def test_holm_multiplies_the_smallest_p_value_most() -> None:
     assert holm_multipliers([0.03, 0.001]) == [1.0, 2.0]
     assert threads(3) == 3
     assert threads(None) >= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.booleans())
+def test_shown_correlations_stay_within_one_and_equal_the_naive_double_loop(draw: int, within: bool) -> None:
+    rng = np.random.default_rng(draw)
+    lengths = rng.integers(6, 12, size=4)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    values = rng.normal(size=int(lengths.sum()))
+    values[starts[0] : starts[0] + lengths[0]] = np.arange(lengths[0]) * 5.0  # a steep run
+    matrix = standard(values)
+    statistics = OrderStatistics(matrix, Arrangement(np.arange(values.size), starts, within, "exact"))
+    z = matrix[0].astype(float)
+    if within:
+        z = np.concatenate([part - part.mean() for part in np.split(z, starts[1:])])
+    run = np.repeat(np.arange(4), lengths)
+    found = statistics.correlations()
+    for lag in range(1, statistics.n_lags + 1):
+        pairs = [(z[i], z[i + lag]) for i in range(z.size - lag) if run[i] == run[i + lag]]
+        a, b = np.array(pairs).T
+        naive = (a @ b) / np.sqrt((a @ a) * (b @ b))
+        assert found[lag - 1, 0] == pytest.approx(naive, abs=1e-5)
+        assert abs(found[lag - 1, 0]) <= 1 + 1e-9

@@ -89,8 +89,8 @@ def _log_f(
 ) -> NDArray[np.float64]:
     """Log of the ratio of mean squares, pooled over the indicators of a class target (first axis)."""
     among = np.sum(between - total**2 / n, axis=0) / (g - 1)
-    within = np.sum(inner - between, axis=0) / (n - g)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # no degrees of freedom within: all groups hold one row
+        within = np.sum(inner - between, axis=0) / (n - g)
         return np.asarray(np.log(among / within))
 
 

@@ -269,10 +269,20 @@ class OrderStatistics:
         return np.argsort(self.run_of + rng.random(self.n), kind="stable")
 
     def correlations(self) -> NDArray[np.float64]:
-        """Rank correlations at every lag in the observed sequence: shape (n_lags, n_series)."""
-        products, _, _ = self.raw(None)
-        variance = np.maximum(self.variance, 1e-12)
-        return np.asarray((products - self.mean) / np.maximum(self.pairs[:, None] * variance, 1e-12))
+        """Rank correlations at every lag in the observed sequence: shape (n_lags, n_series), within -1 .. 1.
+
+        Ranks are taken around their mean (inside each run its own), and a product is divided by the root of the two
+        sums of squares of the very rows that were paired.
+        """
+        present = np.zeros(self.template.size)
+        present[self.template < self.n] = 1.0
+        found = np.zeros((self.n_lags, self.n_series))
+        for series in range(self.n_series):
+            z = self.extended[series].astype(np.float64)[self.template]
+            for lag in range(1, self.n_lags + 1):
+                squares = (z[:-lag] ** 2 @ present[lag:]) * (z[lag:] ** 2 @ present[:-lag])
+                found[lag - 1, series] = z[:-lag] @ z[lag:] / max(np.sqrt(squares), 1e-12)
+        return found
 
     def trend_correlations(self) -> NDArray[np.float64]:
         """Correlation of each series with the position of its rows."""
