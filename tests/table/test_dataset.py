@@ -129,6 +129,24 @@ def test_rows_without_a_group_are_one_unit_and_noted():
     assert any("10 rows have no 'who'" in note for note in data.notes)
 
 
+@pytest.mark.parametrize("name", ["unit", "code", "index", "literal"])
+def test_a_group_column_may_have_any_name(name: str):
+    data = prepare(frame().rename({"who": name}), "y", group=name)
+    assert data.groups is not None
+    assert data.groups.tolist() == [row % 4 for row in range(N)]
+
+
+def test_rows_that_weigh_nothing_are_left_out_counted_and_noted():
+    table = frame(w=[0.0 if row % 4 == 1 else 2.0 for row in range(N)])
+    data = prepare(table, "y", group="who", weight="w")
+    assert data.row_of.tolist() == [row for row in range(N) if row % 4 != 1]
+    assert data.weight is not None
+    assert data.weight.tolist() == [2.0] * 30
+    assert data.group_labels == ("p0", "p2", "p3")
+    assert "10 rows with a weight 'w' of 0 left out of 40" in data.notes
+    assert len(data.original) == data.n_rows == 30
+
+
 def test_boolean_groups_keep_their_words():
     assert prepare(frame(who=["yes", "no"] * (N // 2)), "y", group="who").group_labels == ("no", "yes")
 
@@ -143,8 +161,13 @@ def test_boolean_groups_keep_their_words():
         ({}, {"drop": ["X1"]}, "no drop column 'X1': did you mean 'x'"),
         ({}, {"weight": "ww"}, "no weight column 'ww': did you mean 'w'"),
         ({}, {"types": {"z": "text"}}, "--type: no column 'z'"),
-        ({}, {"group": "y"}, "column 'y' is the target and cannot be group as well"),
-        ({}, {"drop": "y"}, "column 'y' is the target and cannot be drop as well"),
+        ({}, {"group": "y"}, "column 'y' is the target and cannot be the group as well"),
+        (
+            {"w": changed(np.zeros(N), 3, 1.0)},
+            {"weight": "w"},
+            "^1 row with a known 'y' and a 'w' above 0, expected at least 20",
+        ),
+        ({}, {"drop": "y"}, "column 'y' is the target and cannot be dropped as well"),
         ({"y": [None] * N}, {}, "target 'y' is missing in all 40 rows"),
         ({"y": [1.5] * N}, {}, r"target 'y' is constant \('1.5' in all 40 rows\)"),
         ({"y": ["yes"] * N}, {}, r"target 'y' is constant \('yes' in all 40 rows\)"),

@@ -149,6 +149,7 @@ def test_json_lines_with_a_missing_key_and_mixed_types_are_read(write):
         ("twice.csv", "a,b,a\n1,2,3\n", r"twice.csv names two columns 'a' \(columns 1 and 3\)"),
         ("latin.csv", "a,b\n1,2\nM\xfcller,3\n".encode("latin1"), r"byte 0xfc at offset 9 \(line 3\).*iconv"),
         ("wide.csv", "a,b\n1,2\n".encode("utf-16"), "wide.csv is UTF-16"),
+        ("wider.csv", "a,b\n1,2\n".encode("utf-32"), "wider.csv is UTF-32.*iconv -f utf-32"),
         ("zero.csv", b"a,b\n1,\x00\n", "zero byte at offset 6"),
         ("open.csv", 'a,b\n1,2\n3,"4\n5,6\n', "line 3: a quote opens and never closes"),
         ("open.csv", 'a,b\n1,"2\n3,4\n5,6,7\n', "line 2: a quote opens and never closes"),
@@ -178,6 +179,15 @@ def test_an_empty_parquet_file_is_refused(tmp_path: Path):
     SMALL.clear().write_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match=r"t\.parquet has no rows"):
         read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "is a folder, expected a file"), ("vowel", r"no such file .*vowel: did you mean")]
+)
+def test_what_is_no_file_is_named_before_its_ending(write, tmp_path: Path, name: str, message: str):
+    write("vowel.csv", "a\n1\n")
+    with pytest.raises(DataError, match=message):
+        read_table(tmp_path / name)
 
 
 def test_a_missing_file_suggests_the_nearest_name(write, tmp_path: Path):

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from heldout.errors import DataError
 from heldout.table import prepare
 
 X = pl.Series("x", np.tile([1.0, 2.0, 3.0, 5.0], 100))
@@ -79,3 +80,28 @@ def test_a_row_with_a_missing_label_is_left_out():
     data = target(["a", "b", "?", "a"] * 20)
     assert data.target.classes == ("a", "b")
     assert data.n_target_missing == 20
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([*np.arange(39) * 0.5, 1e200], r"target 'y' is 1e\+200 in row 40, too large to be squared"),
+        ([*np.arange(39) * 0.5, -1e300], r"target 'y' is -1e\+300 in row 40, too large to be squared"),
+        (np.arange(40) * 1e-300, "target 'y' ranges over 3.9e-299 only, which is 0 when squared"),
+        (
+            [*map(str, np.arange(39) * 0.5), "n.n."],
+            "40 classes in 40 rows.*mend 'n.n.' in row 40, where it holds no num",
+        ),
+        (
+            [f"p{row % 25}" for row in range(40)],
+            "25 classes in 40 rows, fewer than two rows each: choose another target",
+        ),
+    ],
+)
+def test_a_target_that_no_error_can_be_measured_on_is_refused(values, message):
+    with pytest.raises(DataError, match=message):
+        target(values)
+
+
+def test_classes_of_few_rows_are_taken_when_asked_for():
+    assert len(target([f"p{row % 25}" for row in range(40)], task="classification").target.classes) == 25

@@ -102,10 +102,10 @@ def prepare(
 ) -> Dataset:
     """Make a table ready for a task.
 
-    Rows whose target is missing are left out and counted. Left out of the features, each with a note: group and time
-    columns, columns without any value, constant columns, and columns of text or categories in which
-    no value comes twice (names, identifiers) unless `types` asks for their kind. Infinite values of features become
-    missing.
+    Rows whose target is missing, or whose weight is 0, are left out and counted. Left out of the features, each with a
+    note: group and time columns, columns without any value, constant columns, and columns of text or categories in
+    which no value comes twice (names, identifiers) unless `types` asks for their kind. Infinite values of features
+    become missing.
 
     Parameters
     ----------
@@ -155,13 +155,19 @@ def prepare(
     n_missing = table.n_rows - int(known.sum())
     if n_missing == table.n_rows and table.n_rows:
         raise DataError(f"target {target!r} is missing in all {table.n_rows} rows: choose another target")
-    if table.n_rows - n_missing < FEWEST_ROWS:
-        raise DataError(
-            f"{table.n_rows - n_missing} rows with a known {target!r}, expected at least {FEWEST_ROWS}: collect more"
-        )
     row_of = np.flatnonzero(known.to_numpy()).astype(np.intp)
     kept = table.frame if not n_missing else table.frame.filter(known)
     place = table.place.take(row_of)
+    weights = _weights(kept[weight], table, place) if weight is not None else None
+    n_weightless = 0 if weights is None else int((weights == 0).sum())
+    if weights is not None and n_weightless:
+        counted = weights > 0
+        row_of, weights, kept = row_of[counted], weights[counted], kept.filter(pl.Series(counted))
+        place = table.place.take(row_of)
+    if len(row_of) < FEWEST_ROWS:
+        rows = f"{len(row_of)} row{'s' if len(row_of) != 1 else ''} with a known {target!r}"
+        rows += f" and a {weight!r} above 0" if n_weightless else ""
+        raise DataError(f"{rows}, expected at least {FEWEST_ROWS}: collect more")
     made, task_note = make_target(kept[target], table.schema[target], place, task=task, positive=positive)
     groups, labels = _groups(kept, table.schema, roles.group) if roles.group else (None, ())
     moment = make_time(kept, [table.schema[name] for name in roles.time], place) if roles.time else None
@@ -175,8 +181,8 @@ def prepare(
         group_labels=labels,
         time_columns=roles.time,
         time=moment,
-        weight=_weights(kept[weight], table, place) if weight is not None else None,
-        notes=(*_notes_of_rows(table, roles, n_missing, task_note, kept), *notes),
+        weight=weights,
+        notes=(*_notes_of_rows(table, roles, n_missing, n_weightless, task_note, kept), *notes),
         n_rows_read=table.n_rows,
         n_target_missing=n_missing,
         source=table.source,
@@ -226,7 +232,8 @@ def _roles(
             if name in table.unread and role != "drop":
                 raise DataError(table.unread[name])
             if name == target:
-                raise DataError(f"column {name!r} is the target and cannot be {role} as well: name another")
+                what = "dropped" if role == "drop" else f"the {role}"
+                raise DataError(f"column {name!r} is the target and cannot be {what} as well: name another")
     return _Roles(target, group, time, drop, weight)
 
 
@@ -240,7 +247,8 @@ def _groups(frame: pl.DataFrame, schema: Schema, names: tuple[str, ...]) -> tupl
             f"group {' + '.join(names)!r} has one group only ({shown!r}): whole groups cannot be held out; "
             "name another column, or leave --group out"
         )
-    codes = keys.join(units.with_row_index("unit"), on=list(names), how="left", nulls_equal=True, maintain_order="left")
+    code = " ".join((*names, "code"))  # longer than any of the names, so none of them
+    codes = keys.join(units.with_row_index(code), on=list(names), how="left", nulls_equal=True, maintain_order="left")
     texts = [
         (label_booleans(units[name], schema[name].levels) if schema[name].kind == "boolean" else written(units[name]))
         .fill_null("missing")
@@ -248,7 +256,7 @@ def _groups(frame: pl.DataFrame, schema: Schema, names: tuple[str, ...]) -> tupl
         for place, name in enumerate(names)
     ]
     labels = pl.DataFrame(texts).select(pl.concat_str(pl.all(), separator=" | ")).to_series().to_list()
-    return codes["unit"].to_numpy().astype(np.intp), tuple(labels)
+    return codes[code].to_numpy().astype(np.intp), tuple(labels)
 
 
 def _weights(values: pl.Series, table: Table, place: Place) -> NDArray[np.float64]:
@@ -322,6 +330,7 @@ def _notes_of_rows(
     table: Table,
     roles: _Roles,
     n_missing: int,
+    n_weightless: int,
     task_note: str | None,
     kept: pl.DataFrame,
 ) -> list[str]:
@@ -329,6 +338,9 @@ def _notes_of_rows(
     if n_missing:
         rows = "row" if n_missing == 1 else "rows"
         notes.append(f"{n_missing} {rows} with a missing {roles.target!r} left out of {table.n_rows}")
+    if n_weightless:
+        rows = "row" if n_weightless == 1 else "rows"
+        notes.append(f"{n_weightless} {rows} with a weight {roles.weight!r} of 0 left out of {table.n_rows}")
     unknown = kept.select(pl.any_horizontal(pl.col(roles.group).is_null()).sum()).item() if roles.group else 0
     if unknown:
         notes.append(

@@ -54,6 +54,8 @@ def decode(data: bytes, source: str) -> bytes:
         Not UTF-8; the message names line and byte, and says how to convert.
     """
     remedy = "save it as UTF-8, for instance by: iconv -f {} -t utf-8"
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        raise DataError(f"{source} is UTF-32, expected UTF-8: {remedy.format('utf-32')}")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{source} is UTF-16, expected UTF-8: {remedy.format('utf-16')}")
     data = data.removeprefix(b"\xef\xbb\xbf")

@@ -89,6 +89,8 @@ def _reader_of(path: Path) -> Callable[[bytes, str], tuple[list[Plain], Place]]:
         suffixes.pop()
     suffix = suffixes[-1] if suffixes else ""
     if suffix not in _READERS:
+        if path.is_dir() or not path.exists():
+            _content(path)  # says so: the ending is not what is wrong
         raise DataError(
             f"{path.name}: a file ending in {suffix or 'nothing'} is not read; "
             f"give one of {', '.join(_READERS)}, each also with .gz"

@@ -20,6 +20,8 @@ Task = Literal["regression", "classification"]
 
 MOST_CLASSES_OF_A_NUMBER = 20
 ROWS_PER_CLASS_OF_A_NUMBER = 10
+# Squared errors are summed over rows: beyond these they overflow, or vanish.
+LARGEST_NUMBER, SMALLEST_RANGE = 1e150, 1e-150
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,8 @@ def make_target(
     Raises
     ------
     DataError
-        Constant, infinite, a date; a task that does not fit; as many classes as rows; `positive` not a class.
+        Constant, infinite, too large or too small to be squared, a date; a task that does not fit; fewer than two
+        rows per class, unless `task` asks for classes; as many classes as rows; `positive` not a class.
     InvalidInput
         A task that is none.
     """
@@ -97,14 +100,28 @@ def make_target(
         inferred, note = _task_of_numbers(values, name)
         chosen = task or inferred
         if chosen == "regression":
-            return _regression(name, values, positive), None if task else note
+            return _regression(name, values, place, positive), None if task else note
         return _classification(name, values, positive, by_value=True), None if task else note
     if task == "regression":
         raise DataError(
             f"target {name!r} holds {'true and false' if column.kind == 'boolean' else 'labels'} ({labels[0]!r}), "
             f"which no regression predicts: drop --task regression, or mend the values"
         )
+    if task is None and 2 * labels.n_unique() > len(labels):
+        raise DataError(
+            f"target {name!r} has {labels.n_unique()} classes in {len(labels)} rows, fewer than two rows each: "
+            f"{_number_in_disguise(labels, place)}choose another target, or --task classification"
+        )
     return _classification(name, labels, positive, by_value=False, levels=column.levels), None
+
+
+def _number_in_disguise(labels: pl.Series, place: Place) -> str:
+    """Name the value that made labels of numbers, where most are numbers."""
+    is_number = written(labels).cast(pl.Float64, strict=False).is_not_null()
+    if 2 * is_number.sum() <= len(labels) or is_number.all():
+        return ""
+    row = int((~is_number).arg_max() or 0)
+    return f"mend {labels[row]!r} in {place.of(row)}, where it holds no number; or "
 
 
 def _task_of_numbers(values: pl.Series, name: str) -> tuple[Task, str | None]:
@@ -123,10 +140,22 @@ def _task_of_numbers(values: pl.Series, name: str) -> tuple[Task, str | None]:
     return "regression", None
 
 
-def _regression(name: str, values: pl.Series, positive: str | None) -> Target:
+def _regression(name: str, values: pl.Series, place: Place, positive: str | None) -> Target:
     if positive is not None:
         raise DataError(f"--positive {positive!r} needs classes, but target {name!r} is a number: leave it out")
-    return Target(name, "regression", np.ascontiguousarray(values.to_numpy(), dtype=np.float64), (), None)
+    size = values.abs()
+    row = int(size.arg_max() or 0)
+    if size[row] > LARGEST_NUMBER:
+        raise DataError(
+            f"target {name!r} is {values[row]} in {place.of(row)}, too large to be squared: "
+            "mend the value, or give the target in larger units"
+        )
+    numbers = np.ascontiguousarray(values.to_numpy(), dtype=np.float64)
+    if np.ptp(numbers) < SMALLEST_RANGE:
+        raise DataError(
+            f"target {name!r} ranges over {np.ptp(numbers):.3g} only, which is 0 when squared: give it in smaller units"
+        )
+    return Target(name, "regression", numbers, (), None)
 
 
 def _classification(
