@@ -40,6 +40,7 @@ unit: $(VENV)/installed-for-tests
 # The README's picture and the command line reference, made anew from the product.
 docs: $(VENV)/installed-for-tests
 	$(BIN)/python docs/make_command_line.py
+	$(BIN)/python docs/make_picture.py
 
 wheel:
 	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -19,7 +19,6 @@ from PIL import Image
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeRegressor
 
-from heldout.auditing.plan import Clock
 from heldout.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -188,17 +187,11 @@ def maker() -> ModuleType:
     return module
 
 
-def _always(clock: Clock, seconds: float) -> bool:
-    return True
-
-
 @pytest.fixture(scope="module")
 def demo(maker: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """Run the demo once, its whole plan: on a slow machine the time budget would leave extras out."""
+    """Run the demo once."""
     folder = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Clock, "room_for", _always)
-        printed, document = maker.run_demo(folder)
+    printed, document = maker.run_demo(folder)
     return Demo(maker.demo_block(printed, folder), document, folder / "heldout-demo" / "report.html")
 
 

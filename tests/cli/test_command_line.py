@@ -123,7 +123,10 @@ def test_the_demo_copies_the_table_prints_its_command_and_where_the_report_lies(
     outcome = heldout("demo", "--out", folder)
     assert outcome.code == 0
     lines = outcome.out.splitlines()
-    command = f"heldout audit {folder / 'vowel.csv'} --target Class --group SpeakerNumber --drop TT --out {folder}"
+    command = (
+        f"heldout audit {folder / 'vowel.csv'} --target Class --group SpeakerNumber --drop TT "
+        f"--plan {folder / 'vowel-plan.json'} --out {folder}"
+    )
     assert lines[0] == f"$ {command}"
     assert lines[-1] == f"Report: {folder / 'report.html'}"
     assert audit.calls[0]["command"] == command

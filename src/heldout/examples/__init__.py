@@ -6,7 +6,7 @@ import gzip
 from importlib import resources
 from pathlib import Path
 
-__all__ = ["copy_vowel", "vowel_path"]
+__all__ = ["copy_vowel", "vowel_path", "vowel_plan_path"]
 
 
 def vowel_path() -> Path:
@@ -25,8 +25,20 @@ def vowel_path() -> Path:
     return Path(str(resources.files(__name__).joinpath("vowel.csv.gz")))
 
 
+def vowel_plan_path() -> Path:
+    """Return where the plan of the demo lies: with it the numbers do not hang on how fast the machine is.
+
+    Examples
+    --------
+    >>> from heldout.examples import vowel_plan_path
+    >>> vowel_plan_path().name
+    'vowel-plan.json'
+    """
+    return vowel_path().with_name("vowel-plan.json")
+
+
 def copy_vowel(folder: Path) -> Path:
-    """Unpack the vowel table into `folder`, with the page that names its source and licence.
+    """Unpack the vowel table into `folder`, with the page that names its source and licence, and the demo's plan.
 
     Parameters
     ----------
@@ -48,4 +60,5 @@ def copy_vowel(folder: Path) -> Path:
     table.write_bytes(gzip.decompress(vowel_path().read_bytes()))
     # CC BY asks that source, licence and changes travel with the data.
     (folder / "vowel.md").write_bytes(vowel_path().with_name("vowel.md").read_bytes())
+    (folder / "vowel-plan.json").write_bytes(vowel_plan_path().read_bytes())
     return table
