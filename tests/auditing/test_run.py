@@ -1,0 +1,359 @@
+"""The main job from end to end: stages in order, an interrupt at each of them, plans repeated, weights, seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LinearRegression
+
+import heldout as ho
+from heldout.auditing import optimism, run, scoring, shortfall
+from heldout.errors import DataError, InvalidInput
+
+from .small import line_table, subjects_table
+
+QUICK: dict[str, Any] = {"candidates": ["ridge"], "time_budget": 0.3, "n_jobs": 1}
+
+
+def audited(frame: Any, **options: Any) -> ho.Audit:
+    return ho.audit(frame, "y", **(QUICK | options))
+
+
+def by_subject(**options: Any) -> ho.Audit:
+    return audited(subjects_table(), group="subject", **options)
+
+
+def numbers(document: dict[str, Any]) -> Any:
+    """The document without what differs from run to run: times and dates."""
+
+    def stripped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: stripped(v) for k, v in value.items() if k not in {"seconds", "created", "time_budget"}}
+        return [stripped(item) for item in value] if isinstance(value, list) else value
+
+    return stripped(document)
+
+
+# -- an interrupt at each stage -----------------------------------------------------------------------------------
+
+
+def stop_in(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, call: int = 0) -> None:
+    """Press Ctrl-C in one call of a stage, counted from 0."""
+    whole, calls = getattr(module, name), iter(range(10_000))
+
+    def stopping(*arguments: Any, **options: Any) -> Any:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(module, name, stopping)
+
+
+# stage, where it is stopped, which call, and whether the model, the parts of the error and the gap are there after it
+STOPS = {
+    "second candidate": (scoring, "score_once", 1, (True, False, False)),
+    "choice": (run, "choose", 0, (True, False, False)),
+    "first decomposition": (shortfall, "decompose", 0, (True, False, False)),
+    "second decomposition": (shortfall, "decompose", 1, (True, True, False)),
+    "random split of the winner": (optimism, "score_once", 0, (True, True, False)),
+    "final fit": (run, "fit_on_all_rows", 0, (False, True, True)),
+    "test table": (run, "judge_on_second_table", 0, (True, True, True)),
+}
+
+
+@pytest.mark.parametrize("stage", STOPS)
+def test_an_interrupt_keeps_what_is_finished_and_can_be_saved(
+    stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module, name, call, (has_model, has_parts, has_gap) = STOPS[stage]
+    stop_in(monkeypatch, module, name, call)
+    audit = by_subject(test=subjects_table(1))
+    document = audit.document
+    assert audit.interrupted
+    assert document["interrupted"]
+    assert any("interrupted" in note for note in document["plan"]["left_out"])
+    assert (audit.best is not None) == has_model
+    assert any(candidate["variance"] is not None for candidate in document["candidates"]) == has_parts
+    assert bool(audit.decompositions) == has_parts
+    assert (document["optimism"]["gap"] is not None) == has_gap
+    assert has_gap or "interrupted" in document["optimism"]["reason"]
+    assert document["test"] is None
+    assert document["winner"]["name"] in {candidate["name"] for candidate in document["candidates"]}
+    assert all(candidate["variance"] is not None or candidate["reason"] for candidate in document["candidates"])
+    assert document["verdict"]
+    folder = audit.save(tmp_path / "out")
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == document
+    assert (folder / "report.html").stat().st_size > 1_000
+    assert (folder / "model.heldout").exists() == has_model
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(run, "load_table"), (run, "open_second_table"), (run, "check_rows"), (scoring, "score_once")],
+)
+def test_an_interrupt_before_any_candidate_is_through_goes_on_up(
+    module: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_in(monkeypatch, module, name)
+    with pytest.raises(KeyboardInterrupt):
+        by_subject(test=subjects_table(1))
+
+
+def test_a_second_interrupt_in_the_choice_ends_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopping(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "choose", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        by_subject()
+
+
+def test_a_choice_that_was_interrupted_is_the_same_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = by_subject()
+    stop_in(monkeypatch, run, "choose")
+    stopped = by_subject(plan=whole.document)
+    assert stopped.document["winner"] == whole.document["winner"]
+
+
+def test_the_plan_of_an_interrupted_audit_is_repeated_without_being_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_in(patch, shortfall, "decompose", 1)
+        stopped = by_subject()
+    again = by_subject(plan=stopped.document, test=subjects_table(1))
+    assert not again.interrupted
+    assert again.document["interrupted"] is False
+    assert again.document["winner"]["error"] == stopped.document["winner"]["error"]
+    assert again.document["test"] is not None
+    assert [c["variance"] for c in again.document["candidates"]] == [
+        c["variance"] for c in stopped.document["candidates"]
+    ]
+
+
+# -- plans, seeds, jobs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [audited, by_subject], ids=["rows", "subjects"])
+def test_a_plan_read_back_gives_the_same_document(make: Callable[..., ho.Audit]) -> None:
+    arguments: dict[str, Any] = {} if make is by_subject else {"frame": line_table()}
+    first = make(**arguments, candidates=["ridge", "tree"], time_budget=0.6)
+    read_back = json.loads(json.dumps(first.document))
+    again = make(**arguments, candidates=["ridge", "tree"], time_budget=0.01, plan=read_back, n_jobs=2)
+    assert numbers(again.document) == numbers(first.document)
+
+
+def test_another_seed_deals_other_folds() -> None:
+    first, same, other = (audited(line_table(), deploy="same", random_state=seed) for seed in (0, np.int64(0), 1))
+    plan = first.document
+    same, other = (audited(line_table(), deploy="same", random_state=seed, plan=plan) for seed in (np.int64(0), 1))
+    assert same.document["winner"]["error"] == first.document["winner"]["error"]
+    assert other.document["winner"]["error"] != first.document["winner"]["error"]
+    assert (first.document["seed"], same.document["seed"], other.document["seed"]) == (0, 0, 1)
+
+
+def test_a_seed_that_cannot_be_written_is_null() -> None:
+    for state in (None, np.random.default_rng(3)):
+        assert audited(line_table(), random_state=state).document["seed"] is None
+
+
+def test_equal_generators_give_equal_audits() -> None:
+    plan = audited(line_table(), deploy="same").document
+    one, two = (audited(line_table(), deploy="same", random_state=np.random.default_rng(3), plan=plan) for _ in "ab")
+    assert one.document["winner"] == two.document["winner"]
+
+
+def test_what_is_wrong_with_an_argument_is_told_before_the_table_is_read() -> None:
+    for options, came in (
+        ({"time_budget": 0}, "got 0"),
+        ({"confidence_level": 2}, "got 2"),
+        ({"deploy": "never"}, "got 'never'"),
+        ({"horizon": -3}, "got -3"),
+        ({"random_state": -1}, "got -1"),
+    ):
+        with pytest.raises(InvalidInput, match=came):
+            ho.audit("no_such_file.csv", "y", **(QUICK | options))
+    with pytest.raises(DataError, match="no plan in it"):
+        ho.audit("no_such_file.csv", "y", plan={}, **QUICK)
+    with pytest.raises(DataError, match=r"no_such_file\.csv"):
+        ho.audit("no_such_file.csv", "y", **QUICK)
+
+
+def test_progress_names_the_stages_in_their_order() -> None:
+    seen: list[str] = []
+    by_subject(test=subjects_table(1), progress=lambda stage, *_: seen.append(stage))
+    assert list(dict.fromkeys(seen)) == [
+        "reading", "iid", "candidates", "decomposition", "random split", "fitting", "test",
+    ]  # fmt: skip
+
+
+def test_names_and_commands_are_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "line.csv"
+    line_table().write_csv(path)
+    plain = audited(path).document
+    assert (plain["data"]["name"], plain["command"]) == ("line.csv", None)
+    named = audited(path, name="the line", command="heldout audit line.csv").document
+    assert (named["data"]["name"], named["command"]) == ("the line", "heldout audit line.csv")
+    assert named["data"]["sha256"] == plain["data"]["sha256"] is not None
+    assert named["data"]["n_columns"] == 3
+    assert named["data"]["n_features"] == 2
+
+
+# -- the model that comes out ------------------------------------------------------------------------------------
+
+
+def test_the_model_is_the_winner_fitted_on_all_rows() -> None:
+    frame = line_table(noise=0.1)
+    audit = audited(frame, candidates=["baseline", ("mine", LinearRegression())], deploy="same")
+    assert audit.document["winner"]["name"] == "mine"
+    assert audit.best is not None
+    twin = LinearRegression().fit(frame.select("x0", "x1").to_numpy(), frame["y"].to_numpy())
+    new = line_table(1, 10)
+    np.testing.assert_allclose(
+        audit.best.predict(new)["prediction"], twin.predict(new.select("x0", "x1").to_numpy()), rtol=1e-9
+    )
+
+
+def test_the_manifest_repeats_the_report() -> None:
+    audit = by_subject()
+    assert audit.best is not None
+    manifest, document = audit.best.manifest, audit.document
+    assert manifest["verdict"] == document["verdict"]
+    assert (manifest["target"], manifest["candidate"]) == ("y", document["winner"]["name"])
+    assert (manifest["split"], manifest["metric"]) == ("group", "rmse")
+    for name in ("error", "ci_low", "ci_high"):
+        assert manifest[name] == document["winner"][name]
+    assert manifest["trained_on"] == {"n_rows": 84, "sha256": None}
+
+
+class Recorder(RegressorMixin, BaseEstimator):
+    """An estimator that remembers the kinds of frames it was handed."""
+
+    kinds: list[type] = []  # noqa: RUF012 - clones must share it
+
+    def fit(self, X: Any, y: Any) -> Recorder:
+        self.kinds.append(type(X))
+        self.line_ = LinearRegression().fit(np.asarray(X, float), y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        self.kinds.append(type(X))
+        return self.line_.predict(np.asarray(X, float))
+
+
+def test_the_users_estimator_sees_his_own_kind_of_frame_in_every_stage() -> None:
+    Recorder.kinds.clear()
+    frame = subjects_table().to_pandas()
+    audit = audited(
+        frame,
+        group="subject",
+        candidates=["baseline", ("mine", Recorder())],
+        time_budget=5,
+        test=subjects_table(1).to_pandas(),
+    )
+    assert set(audit.decompositions) >= {"mine"}
+    assert {c["name"] for c in audit.document["optimism"]["by_candidate"]} >= {"mine"}
+    assert set(Recorder.kinds) == {pd.DataFrame}
+    if audit.document["winner"]["name"] == "mine":
+        assert audit.best is not None
+        audit.best.predict(frame)
+        assert set(Recorder.kinds) == {pd.DataFrame}
+
+
+# -- weights -----------------------------------------------------------------------------------------------------
+
+
+def test_whole_weights_are_as_good_as_copies_held_out_together() -> None:
+    # Each row is a unit; a copy belongs to the unit of its row, so folds test the same units in both tables.
+    rng = np.random.default_rng(8)
+    weight = rng.integers(1, 4, 90)
+    frame = line_table().with_columns(unit=pl.Series([f"u{row:02d}" for row in range(90)]), w=pl.Series(weight))
+    copies = frame[np.repeat(np.arange(90), weight)]
+    options = {"group": "unit", "deploy": "new-groups", "candidates": ["baseline", ("line", LinearRegression())]}
+    weighted = audited(frame, weight="w", **options)
+    copied = audited(copies, drop=["w"], **options)
+    assert weighted.best is not None
+    assert copied.best is not None
+    # The fit on all rows has no folds: it is the same to rounding.
+    new = line_table(1, 20).with_columns(w=pl.lit(1.0), unit=pl.lit("new"))
+    np.testing.assert_allclose(
+        weighted.best.predict(new)["prediction"], copied.best.predict(new)["prediction"], rtol=1e-6
+    )
+    # The folds are dealt by rows, so they differ; the errors agree up to that.
+    for one, other in zip(weighted.document["candidates"], copied.document["candidates"], strict=True):
+        assert one["error"] == pytest.approx(other["error"], rel=0.03), one["name"]
+
+
+def test_rows_of_weight_zero_are_as_good_as_gone() -> None:
+    frame = line_table().with_columns(w=pl.Series(np.arange(90) % 3 > 0, dtype=pl.Float64))
+    weighted = audited(frame, weight="w", deploy="same")
+    gone = audited(frame.filter(pl.col("w") > 0).drop("w"), deploy="same", plan=weighted.document)
+    assert weighted.document["data"]["n_rows"] == 60
+    assert gone.document["winner"]["error"] == pytest.approx(weighted.document["winner"]["error"])
+
+
+# -- the whole of it ---------------------------------------------------------------------------------------------
+
+
+def test_a_winner_without_any_error_shows_a_signal() -> None:
+    # The class is a column: nothing is left to err about.
+    frame = line_table(classes=2)
+    frame = frame.with_columns(same=pl.col("y"))
+    audit = audited(frame, candidates=["tree"], metric="accuracy", deploy="same")
+    assert audit.document["winner"]["error_before_correction"] == 1.0
+    assert audit.document["winner"]["improvement"] == pytest.approx(1.0)
+    assert "below predicting the class shares" in audit.verdict
+    assert "no_signal" not in {piece["action"] for piece in audit.advice}
+
+
+def test_a_higher_accuracy_is_a_better_one() -> None:
+    audit = audited(line_table(classes=2), candidates=["logistic"], metric="accuracy", deploy="same")
+    winner, (baseline, logistic) = audit.document["winner"], audit.document["candidates"]
+    assert winner["name"] == "logistic"
+    assert logistic["error"] > baseline["error"]
+    assert 0 < winner["improvement"] < 1
+    assert winner["ci_low"] < winner["error"] < winner["ci_high"] <= 1 + 1e-9
+    assert winner["error"] == pytest.approx(logistic["error"] + winner["correction"])
+
+
+def test_pure_noise_is_called_no_signal_without_talk_of_groups() -> None:
+    frame = line_table().with_columns(y=pl.Series(np.random.default_rng(4).normal(size=90)))
+    audit = audited(frame, deploy="same")
+    assert audit.document["winner"]["name"] == "baseline"
+    assert audit.advice[0]["action"] == "no_signal"
+    assert "too few" not in audit.verdict
+
+
+def test_few_subjects_give_points_and_say_so() -> None:
+    audit = audited(subjects_table(0, 4, 12), group="subject", candidates=["knn"])
+    winner = audit.document["winner"]
+    assert winner["ci_low"] is winner["improvement_ci"] is None
+    assert winner["indicative"]
+    assert "indicative: few groups" in audit.verdict
+    assert audit.document["split"]["n_folds"] == 4
+
+
+def test_a_budget_that_is_spent_leaves_out_repeats_and_says_so() -> None:
+    audit = audited(line_table(), deploy="same", time_budget=1e-6)
+    plan = audit.document["plan"]
+    assert plan["n_repeats"] == 1
+    assert plan["n_partitions"] == 2
+    assert "2 of 3 repeats of the folds" in plan["left_out"]
+    assert {"baseline", "ridge"} == set(plan["decomposed"])
+
+
+def test_the_splitter_of_the_audit_is_the_one_the_verdict_rests_on() -> None:
+    audit = by_subject()
+    frame = subjects_table()
+    folds = list(audit.splitter.split(frame, frame["y"].to_numpy()))
+    assert len(folds) == audit.document["split"]["n_folds"] == 10
+    assert audit.iid.choice.scheme == audit.document["split"]["scheme"] == "group"
+    assert [candidate.name for candidate in audit.candidates] == ["baseline", "ridge"]
