@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from heldout.errors import InvalidInput
 from heldout.generalization import out_of_fold
 from heldout.learner import fit_with_weight, weight_parameter
-from heldout.splits import GroupFolds
+from heldout.splits import BlockedTime, GroupFolds
 
 
 class TwoFolds:
@@ -91,4 +91,31 @@ def test_weights_that_are_none_are_refused(weight: list[float], came: str) -> No
             splitter=TwoFolds(np.array([0, 0, 1, 1])),
             loss="squared_error",
             sample_weight=weight,
+        )
+
+
+def test_weights_of_rows_that_are_never_tested_do_not_scale_the_error() -> None:
+    # Forward chaining tests all but its first block; every loss is 1, and so is every weighted mean of them.
+    y = np.tile([-1.0, 1.0], 50)
+    result = out_of_fold(
+        DummyRegressor(strategy="constant", constant=0.0),
+        np.zeros((100, 1)),
+        y,
+        splitter=BlockedTime(4),
+        loss="squared_error",
+        sample_weight=np.linspace(0.1, 2.0, 100),
+    )
+    assert result.mean_loss == pytest.approx(1.0)
+    assert result.training_losses == pytest.approx((1.0,) * 4)
+
+
+def test_weights_that_are_0_wherever_it_is_tested_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="0 in every tested row"):
+        out_of_fold(
+            DummyRegressor(),
+            np.zeros((10, 1)),
+            np.arange(10.0),
+            splitter=BlockedTime(1),
+            loss="squared_error",
+            sample_weight=np.repeat([1.0, 0.0], 5),
         )

@@ -7,7 +7,7 @@ import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 
-from heldout.splits import RandomFolds
+from heldout.splits import BlockedTime, RandomFolds
 from heldout.tradeoff import decompose
 
 
@@ -39,3 +39,15 @@ def test_parts_are_the_same_for_any_number_of_jobs() -> None:
     X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
     one, two = (decompose(LinearRegression(), X, y, n_partitions=2, n_jobs=jobs) for jobs in (1, 2))
     np.testing.assert_array_equal(one.variance_per_row, two.variance_per_row)
+
+
+def test_weights_of_rows_that_are_never_tested_do_not_scale_the_parts() -> None:
+    parts = decompose(
+        DummyRegressor(strategy="constant", constant=0.0),
+        np.zeros((100, 1)),
+        np.tile([-1.0, 1.0], 50),
+        splitter=BlockedTime(4),
+        sample_weight=np.linspace(0.1, 2.0, 100),
+        n_partitions=2,
+    )
+    assert parts.expected_loss == pytest.approx(1.0)

@@ -31,7 +31,9 @@ class Task:
         The first one decides what is asked of the estimator.
     seed : int
     weight : array, shape (n_rows,), or None
-        How much each row counts, with mean 1: in the fit, and as a factor of its loss.
+        How much each row counts in the fit, with mean 1.
+    loss_weight : array, shape (n_rows,), or None
+        The same as a factor of its held-out loss, with mean 1 over the rows that are tested.
     """
 
     estimator: Any
@@ -40,6 +42,7 @@ class Task:
     losses: tuple[Loss, ...]
     seed: int
     weight: NDArray[np.float64] | None = None
+    loss_weight: NDArray[np.float64] | None = None
 
     @property
     def wants_probability(self) -> bool:
@@ -72,8 +75,8 @@ def fit_fold(task: Task, X: Any, fold: int, train: NDArray[np.intp], test: NDArr
     fitted = _predict(task, model, X_train, len(train), present)
     return FoldResult(
         prediction,
-        tuple(_judge(task, loss, test, prediction) for loss in task.losses),
-        tuple(float(_judge(task, loss, train, fitted).mean()) for loss in task.losses),
+        tuple(_weighted(_judge(task, loss, test, prediction), task.loss_weight, test) for loss in task.losses),
+        tuple(_mean(_judge(task, loss, train, fitted), task.weight, train) for loss in task.losses),
         n_fits,
     )
 
@@ -137,6 +140,17 @@ def _finite(prediction: NDArray[np.float64], shape: tuple[int, ...], task: Task)
 def _judge(task: Task, loss: Loss, rows: NDArray[np.intp], prediction: NDArray[Any]) -> NDArray[np.float64]:
     if loss.prediction == "value" and prediction.ndim == 2:
         prediction = prediction.argmax(axis=1)
-    losses = loss.per_row(task.y[rows], prediction)
-    # A factor with mean 1 makes every mean of losses a weighted mean, and every interval one for that mean.
-    return losses if task.weight is None else losses * task.weight[rows]
+    return loss.per_row(task.y[rows], prediction)
+
+
+def _weighted(
+    losses: NDArray[np.float64], weight: NDArray[np.float64] | None, rows: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    # A factor with mean 1 makes the mean over all tested rows a weighted mean.
+    return losses if weight is None else losses * weight[rows]
+
+
+def _mean(losses: NDArray[np.float64], weight: NDArray[np.float64] | None, rows: NDArray[np.intp]) -> float:
+    # The mean weight of a training part is its own, not that of the table. Where no row counts, all count alike.
+    counted = weight is not None and weight[rows].any()
+    return float(np.average(losses, weights=weight[rows] if weight is not None and counted else None))

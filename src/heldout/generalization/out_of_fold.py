@@ -122,8 +122,8 @@ def out_of_fold(
         Judge the same predictions by these as well (`by_loss`). Class codes are read off probabilities as the
         most probable class.
     sample_weight : array, shape (n_rows,), optional
-        How much each row counts, 0 or more: handed to fits that take it, and multiplied (divided by its mean) into
-        the losses, so that their mean is the weighted mean.
+        How much each row counts, 0 or more: handed to fits that take it, and multiplied (divided by its mean over the
+        tested rows) into the losses, so that their mean is the weighted mean.
     random_state : None, int or numpy generator, default 0
     n_jobs : int, optional
         Folds fitted at a time, by joblib; OpenMP then gets one thread per fold.
@@ -153,8 +153,9 @@ def out_of_fold(
     n = n_rows(X)
     losses = _wanted(loss, other_losses)
     task = _task(estimator, as_target(y, n), classes, losses, seed_of(random_state))
-    task = replace(task, weight=mean_one(sample_weight, n))
     folds = _checked(list(splitter.split(X, task.y, groups)), n)
+    weight = mean_one(sample_weight, n)
+    task = replace(task, weight=weight, loss_weight=_mean_one_where_tested(weight, folds))
     repeat_of = _repeats(folds, n)
     results: list[FoldResult] = []
     for repeat in range(1 + max(repeat_of)):
@@ -165,6 +166,18 @@ def out_of_fold(
     left_out, seconds = len(folds) - len(results), time.monotonic() - started
     by_loss = {other.name: done.judged_by(i, seconds, left_out, {}) for i, other in enumerate(losses) if i}
     return done.judged_by(0, seconds, left_out, by_loss)
+
+
+def _mean_one_where_tested(
+    weight: NDArray[np.float64] | None, folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+) -> NDArray[np.float64] | None:
+    """Divide weights by their mean over the tested rows: the first block of a forward chain is never tested."""
+    if weight is None:
+        return None
+    mean = weight[np.concatenate([test for _, test in folds])].mean()
+    if mean == 0:
+        raise InvalidInput("sample_weight is 0 in every tested row: weigh some row that a fold tests")
+    return np.asarray(weight / mean)
 
 
 def _wanted(loss: str | Loss, other_losses: Sequence[str | Loss]) -> tuple[Loss, ...]:

@@ -266,7 +266,8 @@ def _parts_of_rows(pairs: list[Pair], predictions: list[NDArray[Any]], table: Ro
         sums[:, pair.test] += [parts.expected_loss, parts.variance, parts.bias_plus_noise]
         tested[pair.test] += 1.0
     if table.weight is not None:
-        sums *= table.weight  # of mean 1: every mean over rows is then a weighted mean, and the parts still sum
+        # Of mean 1 where tested: every mean over rows is then a weighted mean, and the parts still sum.
+        sums *= table.weight / table.weight[tested > 0].mean()
     return np.divide(sums, tested, out=np.full_like(sums, np.nan), where=tested > 0)
 
 

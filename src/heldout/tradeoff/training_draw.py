@@ -36,7 +36,8 @@ def training_draw_variances(
         target = table.y[pair.test]
         half_difference = (per_row(target, first) - per_row(target, second)) / 2.0
         if table.weight is not None:
-            half_difference = half_difference * table.weight[pair.test]
+            weight = table.weight[pair.test]
+            half_difference = half_difference * weight / max(weight.mean(), np.finfo(float).tiny)
         noise, _ = unit_error(half_difference, None if units is None else units[pair.test])
         used = sum(len(half) for half in pair.halves) / pair.n_training
         variances.append((half_difference.mean() ** 2 - np.nan_to_num(noise) ** 2) * used)
