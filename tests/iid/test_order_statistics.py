@@ -125,6 +125,15 @@ def test_a_rare_level_that_meets_itself_once_does_not_outscore_a_trend(seed: int
 
 def test_holm_multiplies_the_smallest_p_value_most() -> None:
     assert holm_multipliers([0.03, 0.001]) == [1.0, 2.0]
+
+
+def test_holm_rejects_nothing_after_the_first_that_is_not_rejected() -> None:
+    p_values = [0.04, 0.03, 0.045]
+    corrected = [p * times for p, times in zip(p_values, holm_multipliers(p_values), strict=True)]
+    assert corrected == pytest.approx([0.09, 0.09, 0.09])  # 3 x 0.03 stops it; 0.045 alone would pass at 0.05
+
+
+def test_threads_are_those_asked_for_or_at_least_one() -> None:
     assert threads(3) == 3
     assert threads(None) >= 1
 

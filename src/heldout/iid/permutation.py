@@ -131,13 +131,20 @@ def maximum_test(
 def holm_multipliers(p_values: Sequence[float]) -> list[float]:
     """Return by what each family's p-values are multiplied (Holm 1979).
 
+    Holm steps down from the smallest p-value and stops at the first that is not rejected: no corrected p-value is
+    below that of a family with a smaller one.
+
     Examples
     --------
     >>> holm_multipliers([0.2, 0.01, 0.04])
     [1.0, 3.0, 2.0]
+    >>> holm_multipliers([0.25, 0.5, 0.375])  # 0.75 for all three: 2 x 0.375 and 1 x 0.5 are no larger
+    [3.0, 1.5, 2.0]
     """
     ranked = sorted(range(len(p_values)), key=lambda k: p_values[k])
     multipliers = [1.0] * len(p_values)
+    least = 0.0
     for rank, k in enumerate(ranked):
-        multipliers[k] = float(len(p_values) - rank)
+        least = max(least, (len(p_values) - rank) * p_values[k])
+        multipliers[k] = least / p_values[k]
     return multipliers
