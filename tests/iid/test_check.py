@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from heldout.errors import InvalidInput
+from heldout.generalization import estimate_error
 from heldout.iid import check
 from heldout.iid.columns import infer_task, is_counter, ranked_series, read_columns
 from heldout.iid.duplicates import copies, equal_row_codes
@@ -198,6 +200,21 @@ def test_copies_are_counted_and_held_together_above_one_percent(rng: np.random.G
     assert units is not None
     for train, test in doubled.splitter(n_folds=5).split(np.repeat(X, 2, axis=0), np.repeat(y, 2)):
         assert not set(units[train]) & set(units[test])
+
+
+def test_copies_held_together_are_rows_not_groups(rng: np.random.Generator) -> None:
+    # New rows are predicted, not new groups: the splitter must not promise another estimand than the verdict.
+    X, y = np.repeat(rng.normal(size=(60, 2)), 2, axis=0), np.repeat(rng.normal(size=60), 2)
+    report = check(X, y, n_permutations=99, task="regression")
+    splitter = report.splitter(n_folds=5)
+    assert splitter.scheme == report.choice.scheme == "random"
+    estimate = estimate_error(LinearRegression(), X, y, splitter=splitter)
+    assert estimate.method == "corrected_repeated_kfold"
+    assert estimate.estimand.startswith("expected error on new rows")
+    assert estimate.n_units == 60
+    four = np.repeat(np.arange(4.0), 10)
+    report = check(rng.permutation(four)[:, None], n_permutations=99)
+    assert len(list(report.splitter(n_folds=10).split(four))) == 4  # as many folds as different rows
 
 
 def test_row_codes_join_what_pandas_calls_duplicated(rng: np.random.Generator) -> None:

@@ -182,7 +182,9 @@ class IIDReport:
         if scheme == "group_time":
             return splits.GroupTime(groups=self.groups, random_state=random_state, **blocked)
         if self.duplicate_units is not None:
-            return splits.GroupFolds(groups=self.duplicate_units, **shuffled)
+            shuffled["units"] = self.duplicate_units
+            # Fewer different rows than folds: a fold for each.
+            shuffled["n_folds"] = max(2, min(n_folds or 10, int(self.duplicate_units.max()) + 1))
         kind = splits.StratifiedFolds if scheme == "stratified" else splits.RandomFolds
         return kind(**shuffled)
 
