@@ -192,7 +192,7 @@ def test_seconds_by_stage_add_up_to_the_total(document: dict[str, Any]) -> None:
 def test_the_fits_of_the_plan_hold_those_of_all_stages(document: dict[str, Any]) -> None:
     folds = sum(c["n_fits"] for c in document["candidates"])
     halves = sum(c["decomposition"]["n_fits"] for c in document["candidates"] if c["decomposition"])
-    gaps = 2 * document["split"]["n_folds"] * len(document["optimism"]["by_candidate"])
+    gaps = document["split"]["n_folds"] * len(document["optimism"]["by_candidate"])
     assert document["plan"]["fits"] == folds + halves + gaps + 1
     assert document["plan"]["rows"] == document["data"]["n_rows"]
 

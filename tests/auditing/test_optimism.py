@@ -69,8 +69,10 @@ def days() -> Setting:
 
 
 def splits_of(monkeypatch: pytest.MonkeyPatch, setting: Setting) -> list[PlannedFolds]:
-    """The folds that `score_once` is asked for: the safe ones, then the random ones."""
+    """The safe folds, and the random ones that `score_once` is asked for."""
     seen: list[PlannedFolds] = []
+    rows = np.empty((setting.n_rows, 1))
+    safe = PlannedFolds(list(setting.splitter().split(rows, setting.y, setting.dataset.groups)))
 
     def watching(candidate: Any, within: Setting, splitter: PlannedFolds) -> Any:
         seen.append(splitter)
@@ -78,7 +80,7 @@ def splits_of(monkeypatch: pytest.MonkeyPatch, setting: Setting) -> list[Planned
 
     monkeypatch.setattr(optimism, "score_once", watching)
     measured(setting, ["baseline"], "baseline")
-    return seen
+    return [safe, *seen]
 
 
 @pytest.mark.parametrize("name", ["subjects", "days"])
@@ -230,7 +232,21 @@ def test_the_winner_is_always_measured_and_others_while_there_is_room(subjects: 
         assert list(found) == list(plan.split_at_random) == expected
         left = [name for name in ("knn", "tree") if name not in expected]
         assert plan.left_out == ([f"the random split of {', '.join(left)}"] if left else [])
-        assert plan.fits == 2 * 5 * len(expected)
+        assert plan.fits == 5 * len(expected)
+
+
+def test_where_a_baseline_wins_one_model_is_measured_whatever_the_budget(subjects: Setting) -> None:
+    plan, clock = PlanKept(1.0), Budget(1.0)
+    clock.extras = 0
+    found = measure_optimism(scored_in(subjects, ["ridge", "knn"]), "baseline", subjects, plan, clock, silent)
+    assert list(found) == ["baseline", "knn"]
+
+
+def test_the_safe_error_is_that_of_the_first_repeat(subjects: Setting) -> None:
+    scored = scored_in(subjects, ["ridge"], n_repeats=2)
+    found = measure_optimism(scored, "ridge", subjects, PlanKept(1e6), Clock(1e6), silent)["ridge"].main
+    again = score_once(scored["ridge"].candidate, subjects, subjects.splitter(0))
+    assert found.error_safe == pytest.approx(np.sqrt(again.losses.mean()), rel=1e-12)
 
 
 def test_a_given_plan_is_followed_and_gives_the_same_numbers(subjects: Setting) -> None:
@@ -247,7 +263,7 @@ def test_an_interrupt_keeps_the_candidates_that_are_through(subjects: Setting, m
     scored, calls = scored_in(subjects, ["ridge", "knn"]), iter(range(99))
 
     def stopping(*arguments: Any) -> Any:
-        if next(calls) == 3:  # ridge took two; the second of knn is not finished
+        if next(calls) == 1:  # ridge took one; that of knn is not finished
             raise KeyboardInterrupt
         return score_once(*arguments)
 

@@ -85,8 +85,9 @@ def measure_optimism(
 ) -> dict[str, Optimism]:
     """Fit candidates on random folds of the same sizes and compare.
 
-    The winner always; then, while there is room, the others, the most flexible first: they gain most from rows that
-    they recognise, so a random split would have chosen one of them.
+    The winner always (and a model, where the winner is a baseline); then, while there is room, the others, the most
+    flexible first: they gain most from rows that they recognise, so a random split would have chosen one of them. The
+    safe errors are those of the first repeat of the folds, fitted already.
     """
     safe = PlannedFolds(list(_folds(setting.splitter(), setting)))
     random = PlannedFolds(
@@ -105,15 +106,16 @@ def measure_optimism(
     try:
         for position, name in enumerate(wanted):
             progress("random split", position, len(wanted))
-            folds = scored[name].folds
-            if position and not plan.given and not clock.room_for(2 * scored[name].seconds / folds.n_repeats):
+            seconds = scored[name].seconds / scored[name].folds.n_repeats
+            optional = any(not scored[done].candidate.is_baseline for done in measured)
+            if optional and not plan.given and not clock.room_for(seconds):
                 plan.leave_out(f"the random split of {', '.join(wanted[position:])}")
                 break
             measured[name] = _measured(scored[name], safe, random, setting)
     except KeyboardInterrupt:
         plan.interrupt("interrupted while the random split was measured")
     plan.split_at_random = tuple(measured)
-    plan.fits += 2 * len(safe.folds) * len(measured)
+    plan.fits += len(random.folds) * len(measured)
     return measured
 
 
@@ -126,7 +128,7 @@ def chosen_at_random(measured: Mapping[str, Optimism], metric: Metric) -> str | 
 
 
 def _measured(scored: Scored, safe: PlannedFolds, random: PlannedFolds, setting: Setting) -> Optimism:
-    held_safe = score_once(scored.candidate, setting, safe)
+    held_safe = scored.first
     held_random = score_once(scored.candidate, setting, random)
     main = _gap(held_safe.losses, held_random.losses, safe, random, setting, setting.metric)
     if setting.classes is None or setting.metric.name == "accuracy":

@@ -14,6 +14,7 @@ import narwhals as nw
 import numpy as np
 
 from heldout._random import seed_of, stream_seed
+from heldout._threads import one_thread_inside
 from heldout.auditing.assembly import Findings, Label, assemble
 from heldout.auditing.candidates import Candidate
 from heldout.auditing.model_file import FittedModel
@@ -266,7 +267,9 @@ def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:
     """Fit a candidate on every row, with a seed of its own."""
     dataset = setting.dataset
     estimator = seeded_clone(candidate.estimator, setting.seed, "final fit")
-    fit_with_weight(estimator, setting.rows_for(candidate), setting.y, dataset.weight)
+    with one_thread_inside():
+        # One OpenMP thread here too: on a busy machine the team of two was seen to take 30 s for a fit of one.
+        fit_with_weight(estimator, setting.rows_for(candidate), setting.y, dataset.weight)
     return FittedModel(
         estimator=estimator,
         schema=dataset.schema,

@@ -107,10 +107,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Scored:
-    """One candidate on all folds and repeats."""
+    """One candidate on all folds and repeats; `first` is the first repeat alone."""
 
     candidate: Candidate
     folds: OutOfFold
+    first: OutOfFold
     estimate: ErrorEstimate
     mean_loss: ErrorEstimate
     zero_one: NDArray[np.float64] | None
@@ -210,6 +211,7 @@ def summarise(candidate: Candidate, repeats: Sequence[OutOfFold], seconds: float
     return Scored(
         candidate=candidate,
         folds=folds,
+        first=repeats[0],
         estimate=estimate,
         mean_loss=mean_loss,
         zero_one=_mean_of([zero_one_losses(part) for part in repeats]) if setting.classes is not None else None,
