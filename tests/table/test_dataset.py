@@ -161,6 +161,9 @@ def test_boolean_groups_keep_their_words():
         ({}, {"drop": ["X1"]}, "no drop column 'X1': did you mean 'x'"),
         ({}, {"weight": "ww"}, "no weight column 'ww': did you mean 'w'"),
         ({}, {"types": {"z": "text"}}, "--type: no column 'z'"),
+        ({}, {"group": 3}, "the group column is 3, expected a name as text"),
+        ({}, {"target": 3}, "the target column is 3, expected a name as text"),
+        ({}, {"target": None}, "the target column is None, expected a name as text"),
         ({}, {"group": "y"}, "column 'y' is the target and cannot be the group as well"),
         (
             {"w": changed(np.zeros(N), 3, 1.0)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
 from heldout.errors import DataError
 
@@ -19,7 +20,7 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     return folded[found[0]] if found else None
 
 
-def known_name(name: str, names: Sequence[str], role: str) -> str:
+def known_name(name: Any, names: Sequence[str], role: str) -> str:
     """Return `name` if it is a column.
 
     Raises
@@ -33,6 +34,9 @@ def known_name(name: str, names: Sequence[str], role: str) -> str:
     Traceback (most recent call last):
     heldout.errors.DataError: no target column 'agee': did you mean 'age'?
     """
+    if not isinstance(name, str):
+        what = role if role.startswith("--") else f"the {role} column"
+        raise DataError(f"{what} is {name!r}, expected a name as text: columns are named by their text, such as '0'")
     if name in names:
         return name
     near = nearest(name, names)
