@@ -65,8 +65,8 @@ def test_predict_tells_on_stderr_what_training_never_saw(
     outcome = heldout("predict", audited / "out" / "model.heldout", tmp_path / "new.csv")
     assert outcome.code == 0
     assert len(outcome.out.splitlines()) == 3
-    assert "colour: unseen level in 1 rows (such as violet)" in outcome.err
-    assert "x: outside range in 1 rows (such as 99" in outcome.err
+    assert "colour: unseen level in 1 row (such as violet)" in outcome.err
+    assert "x: outside range in 1 row (such as 99" in outcome.err
     assert "columns that the model does not use: shoe" in outcome.err
 
 

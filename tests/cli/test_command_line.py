@@ -103,6 +103,29 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(tmp_path: Path) -> None:
     assert any("interrupted" in sentence for sentence in document["plan"]["left_out"])
 
 
+@pytest.mark.slow
+def test_a_process_prints_utf_8_and_no_warnings_whatever_the_locale(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "import warnings\n"
+        "from sklearn.dummy import DummyRegressor\n"
+        "class Loud(DummyRegressor):\n"
+        "    def fit(self, X, y):\n"
+        "        warnings.warn('a lot of noise')\n"
+        "        return super().fit(X, y)\n"
+    )
+    name = "\N{GRINNING FACE}"
+    pl.DataFrame({"x": range(40), name: [row * 7 % 11 + 0.5 for row in range(40)]}).write_csv(tmp_path / "table.csv")
+    command = [sys.executable, "-m", "heldout", "audit", "table.csv", "--target", name, "--json", "--threads", "2"]
+    plain = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
+    done = subprocess.run(
+        [*command, "--candidates", "loud:Loud", "--time-budget", "1"], cwd=tmp_path, capture_output=True, check=False,
+        env=plain | {"PYTHONIOENCODING": "latin1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"noise" not in done.stderr
+    assert json.loads(done.stdout.decode("utf-8"))["data"]["target"] == name
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     code = "import sys; from heldout.cli.output import emit; sys.stdin.read(); emit('x' * 10**6); emit('more')"
     process = subprocess.Popen(

@@ -89,6 +89,12 @@ def test_baseline_holds_when_the_improvement_reaches_0_or_is_not_known(
     assert bool(broken_conditions(report, ["baseline"])) is holds
 
 
+def test_baseline_names_the_baseline_where_it_won(document: Callable[..., dict[str, Any]]) -> None:
+    winner = {"label": "predicting the mean", "is_baseline": True, "improvement_ci": None}
+    sentences = broken_conditions(document(winner=winner), ["baseline"])
+    assert sentences == ["--fail-on baseline: no candidate was shown to beat predicting the mean"]
+
+
 def test_no_condition_asked_for_means_none_holds(document: Callable[..., dict[str, Any]]) -> None:
     assert broken_conditions(document(winner={"improvement_ci": None}), []) == []
 

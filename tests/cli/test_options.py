@@ -52,6 +52,15 @@ def test_every_option_of_the_audit_reaches_it(
     }
 
 
+def test_more_threads_than_any_machine_has_are_no_fault(
+    table: Path, heldout: Callable[..., Any], stand_in: Callable[..., Any]
+) -> None:
+    audit = stand_in()
+    outcome = heldout("audit", table, "--target", "outcome", "--threads", "9" * 20, "--out", table.parent / "out")
+    assert outcome.code == 0
+    assert audit.calls[0]["n_jobs"] == 1024
+
+
 def test_what_is_not_given_is_left_to_the_audit(
     table: Path, heldout: Callable[..., Any], stand_in: Callable[..., Any]
 ) -> None:

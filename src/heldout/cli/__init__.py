@@ -6,9 +6,11 @@ line on stderr), 130 interrupted. stdout carries the result alone; progress and 
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NoReturn
 
@@ -112,4 +114,12 @@ def _invoke(command: Any, arguments: list[str]) -> int:
 
 def main() -> NoReturn:
     """Run the command of the process and leave with its exit code."""
+    if not sys.warnoptions:  # stderr is for what the user can act on; PYTHONWARNINGS and -W still show all
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"  # processes that fit models inherit it
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:  # a file is UTF-8, as those that are read
+            sys.stdout.reconfigure(encoding="utf-8")
     raise SystemExit(run())

@@ -86,6 +86,8 @@ def _optimistic(optimism: Mapping[str, Any]) -> list[str]:
 def _baseline(document: Mapping[str, Any]) -> list[str]:
     winner = document.get("winner") or {}
     ends = winner.get("improvement_ci")
+    if winner.get("is_baseline"):
+        return [f"no candidate was shown to beat {winner['label']}"]
     if ends is None:
         return [f"whether {winner.get('label', 'any candidate')} beats the baseline could not be shown"]
     if ends[0] <= 0:

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 KINDS = ("number", "category", "boolean", "datetime", "text")
+MOST_THREADS = 1024
 DEPLOYMENTS = ("auto", "same", "new-groups", "future", "new-groups,future")
 
 
@@ -68,6 +69,11 @@ def above_0(value: float) -> float:
     if not value > 0:
         raise typer.BadParameter(f"got {value:g}: give a number above 0")
     return value
+
+
+def _at_most_so_many(value: int | None) -> int | None:
+    # Results do not depend on it, and no machine has more.
+    return value if value is None else min(value, MOST_THREADS)
 
 
 Data = Annotated[
@@ -148,7 +154,13 @@ ConfidenceLevel = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal seeds give equal results.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, metavar="N", help="Fits that run at a time (up to 4 when not given)."),
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        callback=_at_most_so_many,
+        help="Fits that run at a time (up to 4 when not given).",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of text.")]
 Trust = Annotated[

@@ -71,7 +71,8 @@ def _check_ending(out: Path) -> None:
 def _note_lines(notes: Iterable[Any]) -> list[str]:
     notes = list(notes)
     lines = [
-        f"{one.column}: {one.what} in {one.n_rows:,} rows (such as {one.example})"
+        f"{one.column}: {one.what} in {one.n_rows:,} {'row' if one.n_rows == 1 else 'rows'}"
+        + ("" if one.example == "missing" else f" (such as {one.example})")
         for one in notes
         if one.what != "extra column"
     ]
