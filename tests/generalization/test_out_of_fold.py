@@ -291,6 +291,24 @@ def test_a_single_column_of_predictions_is_one_prediction_per_row():
     assert np.array_equal(flat.losses, column.losses)
 
 
+class Odds(ClassifierMixin, BaseEstimator):
+    def __init__(self, shares=(0.5, 0.5)):
+        self.shares = shares
+
+    def fit(self, X, y):  # noqa: ARG002 - predicts the same for all
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(self.shares, (len(X), 1))
+
+
+def test_probabilities_rounded_to_three_decimals_are_taken():
+    X, _ = regression_table()
+    came = out_of_fold(Odds((0.334, 0.6665)), X, np.arange(60) % 2, splitter=KFold(3), loss="log_loss")
+    assert came.predictions[0].tolist() == [0.334, 0.6665]
+
+
 class Folds:
     def __init__(self, *folds):
         self.folds = folds
@@ -308,6 +326,14 @@ class Folds:
         (
             {"estimator": Predicts(0.5), "loss": "zero_one", "y": np.arange(60) % 2},
             "Predicts predicted 0.5, expected one",
+        ),
+        (
+            {"estimator": Odds((1.5, -0.5)), "loss": "log_loss", "y": np.arange(60) % 2},
+            "Odds must predict probabilities of 0 or more that sum to 1 in each row, got 1.5, -0.5",
+        ),
+        (
+            {"estimator": Odds((2.0, 2.0)), "loss": "brier", "y": np.arange(60) % 2},
+            "Odds must predict probabilities of 0 or more that sum to 1 in each row, got 2, 2",
         ),
         ({"loss": "log_loss", "y": np.arange(60) % 2}, "log_loss needs predict_proba, which Ridge does not have"),
         ({"y": np.array(["a", "b"] * 30)}, "squared_error needs numbers, got y of <U1"),

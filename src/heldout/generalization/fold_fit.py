@@ -15,6 +15,8 @@ from heldout.losses import Loss
 
 __all__ = ["FoldResult", "Task", "fit_fold"]
 
+TOLERATED = 1e-3  # what rounding to float32, or to a few decimals, makes of probabilities
+
 
 @dataclass(frozen=True)
 class Task:
@@ -107,8 +109,20 @@ def _predict(task: Task, model: Any, X: Any, n: int, present: NDArray[Any] | Non
         probability[:, present[0]] = 1.0
         return probability
     columns = present[_positions(np.asarray(getattr(model, "classes_", known)), known, task)]
-    probability[:, columns] = _finite(np.asarray(model.predict_proba(X), dtype=float), (n, len(columns)), task)
+    came = _finite(np.asarray(model.predict_proba(X), dtype=float), (n, len(columns)), task)
+    probability[:, columns] = _probable(came, task)
     return probability
+
+
+def _probable(came: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
+    wrong = (came < -TOLERATED).any(axis=1) | (np.abs(came.sum(axis=1) - 1) > TOLERATED)
+    if wrong.any():
+        row = ", ".join(f"{share:.3g}" for share in came[wrong][0][:4])
+        raise InvalidInput(
+            f"{type(task.estimator).__name__} must predict probabilities of 0 or more that sum to 1 in each row, "
+            f"got {row}: mend its predict_proba"
+        )
+    return came
 
 
 def _positions(came: NDArray[Any], known: NDArray[Any], task: Task) -> NDArray[np.intp]:
