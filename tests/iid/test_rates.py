@@ -57,7 +57,14 @@ def test_exchangeable_rows_are_rejected_at_most_at_the_level(name: str, seed: in
 
 
 @pytest.mark.parametrize(
-    "kind", ["shuffled groups", "groups in one piece", "binary target and unequal groups", "all equal sizes of two"]
+    "kind",
+    [
+        "shuffled groups",
+        "groups in one piece",
+        "binary target and unequal groups",
+        "all equal sizes of two",
+        "small groups first",
+    ],
 )
 def test_tables_with_meaningless_groups_are_rejected_at_most_at_the_level(kind: str, seed: int) -> None:
     hits = 0
@@ -71,6 +78,9 @@ def test_tables_with_meaningless_groups_are_rejected_at_most_at_the_level(kind: 
             y, groups = (y > 0.8).astype(float), np.sort(rng.choice(12, N, p=np.arange(1, 13) / 78))
         elif kind.startswith("all equal"):
             groups = np.arange(N) // 2
+        elif kind.startswith("small"):
+            groups = np.repeat(np.arange(40), [2] * 20 + [60] * 20)
+            X, y = rng.normal(size=(groups.size, 3)), rng.normal(size=groups.size)
         hits += check(X, y, groups=groups, n_permutations=99, random_state=run, n_jobs=1).rejected
     assert_rate(f"groups, {kind}", hits, RUNS, at_most=ALPHA)
 

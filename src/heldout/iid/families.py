@@ -73,6 +73,24 @@ def order_family(
     return Family("order", OrderStatistics(matrix, arrangement), series, rows, validity)
 
 
+def _scaled_group_means(matrix: NDArray[np.float32], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of each series in each group, divided by its standard deviation and centred: (n_series, g).
+
+    A mean of few rows varies more than one of many. Where small groups come first, unscaled means would swing at one
+    end of the file, which no permutation of them does: with groups of 2 and then of 60 rows, exchangeable rows were
+    rejected in 80 of 300 tables at 5 %. The variance is that of one-way random effects, of rows of variance 1.
+    """
+    n, g = matrix.shape[1], starts.size
+    lengths = np.diff(np.append(starts, n)).astype(np.float64)
+    means = np.add.reduceat(matrix.astype(np.float64), starts, axis=1) / lengths
+    between = np.sum(lengths * means**2, axis=1)
+    among, within = between / (g - 1), np.maximum(n - between, 0.0) / (n - g)
+    usual = (n - np.sum(lengths**2) / n) / (g - 1)
+    likeness = np.maximum((among - within) / np.maximum(among + (usual - 1) * within, 1e-12), 0.0)[:, None]
+    scaled = means / np.sqrt(likeness + (1 - likeness) / lengths)
+    return np.asarray(scaled - scaled.mean(axis=1, keepdims=True))
+
+
 def group_families(columns: list[ColumnValues], sequence: NDArray[np.intp], groups: NDArray[np.intp]) -> list[Family]:
     """Build the tests of a grouped table: order inside groups, order of whole groups, likeness inside groups."""
     n = sequence.size
@@ -91,13 +109,11 @@ def group_families(columns: list[ColumnValues], sequence: NDArray[np.intp], grou
     alike = f"exact: permutations of the rows over the groups{part}"
     families.append(Family("likeness inside groups", IntraclassStatistic(matrix, starts), series, rows, alike))
     if n_groups >= FEWEST_GROUPS and is_contiguous(groups[sequence]):
-        lengths = np.diff(np.append(starts, rows.size))
-        means = np.add.reduceat(matrix.astype(np.float64), starts, axis=1) / lengths
-        means -= means.mean(axis=1, keepdims=True)
+        means = _scaled_group_means(matrix, starts)
         spread = np.sqrt(np.mean(means**2, axis=1))
         kept = spread > 1e-6
         runs = np.flatnonzero(np.append(True, np.diff(window) != 0))
-        words = f"exact: permutations of whole groups, by their means{part}"
+        words = f"permutations of whole groups, by their means over the standard deviation of each{part}"
         if kept.any():
             scaled = np.ascontiguousarray((means[kept] / spread[kept, None]).astype(np.float32))
             named = tuple(s for s, k in zip(series, kept, strict=True) if k)
