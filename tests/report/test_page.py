@@ -255,7 +255,7 @@ def test_headings_are_findings() -> None:
         "A random split would have promised 83 % right; whole groups ( Speaker ) held out, it is 55 % ."
     )
     assert headings[1] == "Chosen: forest , log loss 1.35 , 44 % below predicting the class shares ."
-    assert "No candidate beats predicting the class shares ." in Page(html_of("no_signal")).headings
+    assert "No candidate was shown to beat predicting the class shares ." in Page(html_of("no_signal")).headings
 
 
 def test_a_gap_below_one_percent_is_not_rounded_away() -> None:

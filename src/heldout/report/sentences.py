@@ -122,7 +122,7 @@ def candidates_finding(words: Words) -> str:
         return words.say("No candidate was finished.")
     name = words.text(f"candidates.{winner}.label")
     if winner == baseline:
-        return words.say("No candidate beats {name}.", name=name)
+        return words.say("No candidate was shown to beat {name}.", name=name)
     parts = {"name": name, "metric": words.text("winner.metric_label"), "error": words.number("winner.error")}
     sentence = "Chosen: {name}, {metric} {error}"
     if (words.at("winner.improvement") or 0) > 0 and baseline is not None:
