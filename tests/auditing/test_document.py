@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 import heldout as ho
 from heldout.auditing.document import optimism_section, plain, predictions_section, versions_section
+from heldout.auditing.optimism import Gap, Optimism
 
 from .small import line_table, scored_in, setting_of, subjects_table
 
@@ -173,6 +174,56 @@ def test_parts_of_an_error_sum_to_it_or_say_why_they_are_missing(document: dict[
             assert candidate["reason"]
         else:
             assert candidate["excess_bias"] + candidate["unresolved"] == pytest.approx(candidate["bias_plus_noise"])
+
+
+def test_counts_of_the_table_are_those_of_the_table(request: pytest.FixtureRequest, document: dict[str, Any]) -> None:
+    (frame, options), data = TABLES[request.node.callspec.params["document"]], document["data"]
+    assert (data["n_rows"], data["n_columns"]) == frame.shape
+    labels = sorted(set(frame["y"].to_list())) if frame["y"].dtype == pl.String else None
+    assert data["classes"] == labels
+    assert data["task"] == ("regression" if labels is None else "classification")
+    if "group" in options:
+        assert data["groups"] == {"columns": ["subject"], "n_groups": frame["subject"].n_unique()}
+    else:
+        assert data["groups"] is None
+    assert data["time"] == ({"columns": ["day"]} if "time" in options else None)
+
+
+def test_shares_of_right_rows_follow_from_the_confusion_counts(document: dict[str, Any]) -> None:
+    shown, winner = document["predictions"], document["winner"]
+    if shown["kind"] == "scatter":
+        assert winner["accuracy"] is winner["auc"] is None
+        return
+    if document["plan"]["n_repeats"] == 1:  # the counts are those of the first repeat
+        assert winner["accuracy"] == pytest.approx(np.trace(shown["counts"]) / shown["n_rows"])
+    else:
+        assert winner["accuracy"] > 0.5
+    if winner["metric"] == "accuracy":
+        assert winner["accuracy"] == pytest.approx(winner["error_before_correction"])
+
+
+def test_an_improvement_in_percent_is_a_hundred_times_the_share(document: dict[str, Any]) -> None:
+    winner = document["winner"]
+    assert winner["improvement_percent"] == pytest.approx(100 * winner["improvement"])
+    if winner["improvement_ci"] is not None:
+        low, high = winner["improvement_ci"]
+        assert low <= winner["improvement"] <= high
+
+
+def test_a_gap_is_shown_for_the_candidate_that_a_random_split_would_have_chosen() -> None:
+    setting = setting_of(subjects_table(), group=["subject"])
+    scored = scored_in(setting, ["ridge", "knn"])
+    ridge = Optimism(Gap(2.0, 3.0, 1.0, 0.5, 1.5), Gap(0.7, 0.6, -0.1, -0.2, 0.0))
+    knn = Optimism(Gap(1.0, 4.0, 3.0, 2.5, 3.5), Gap(0.9, 0.5, -0.4, -0.5, -0.3))
+    section = optimism_section({"ridge": ridge, "knn": knn}, scored, "ridge", setting)
+    assert section["name"] == "knn"
+    assert [section[name] for name in ("error_random", "error_safe", "gap", "ci_low", "ci_high")] == [1, 4, 3, 2.5, 3.5]
+    assert (section["accuracy_random"], section["accuracy_safe"], section["accuracy_gap"]) == (0.9, 0.5, -0.4)
+    assert section["accuracy_gap_ci"] == [-0.5, -0.3]
+    assert section["reason"] is None
+    assert [one["name"] for one in section["by_candidate"]] == ["ridge", "knn"]
+    assert section["by_candidate"][0]["error_random"] == 2.0
+    assert optimism_section({"ridge": ridge}, scored, "knn", setting)["name"] == "ridge"
 
 
 def test_every_missing_gap_has_its_reason(document: dict[str, Any]) -> None:
