@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.base import clone
 
 import heldout as ho
+from heldout.auditing import default_candidates
 
 from statistical import assert_rate, power
 from tables import drifting_table, grouped_table, noise_table, signal_table
@@ -72,23 +74,25 @@ def test_the_error_on_new_groups_lies_in_the_interval_and_a_random_split_promise
 def test_the_error_on_later_rows_lies_in_the_interval_and_a_random_split_promises_less(seed: int) -> None:
     runs, promised_less = 60, 0
     intervals, errors = [], []
+    tree = next(c.estimator for c in default_candidates("regression") if c.name == "tree")
     for run in range(runs):
         rng = np.random.default_rng([seed, 3, run])
         past = drifting_table(rng, 450)
-        audit = ho.audit(
+        document = ho.audit(
             past, "y", time="day", drop=["wave"], candidates=["tree"], time_budget=1, random_state=run, n_jobs=1
-        )
-        winner = audit.document["winner"]
+        ).document
+        judged = next(c for c in document["candidates"] if c["name"] == "tree")
+        intervals.append((judged["ci_low"], judged["ci_high"]))
         # The futures that this past could have, one block long as in the folds.
         futures = pl.concat([drifting_table(rng, 50, after=past) for _ in range(20)])
-        truth = deployment_error(audit, futures)
-        intervals.append((winner["ci_low"], winner["ci_high"]))
-        errors.append(truth)
-        promised_less += winner["is_baseline"] or audit.document["optimism"]["error_random"] < truth
-    # What later rows cost on average, over pasts and futures; one past's own futures scatter around it.
+        model = clone(tree).fit(past[["clock", "dose"]], past["y"].to_numpy())
+        misses = model.predict(futures[["clock", "dose"]]) - futures["y"].to_numpy()
+        errors.append(float(np.sqrt(np.mean(misses**2))))
+        promised_less += document["optimism"]["error_random"] < errors[-1]
+    # What later rows cost this learner on average, over pasts and futures: an audit sees one past.
     expected = float(np.sqrt(np.mean(np.square(errors))))
     inside = sum(low <= expected <= high for low, high in intervals)
-    # Eight blocks of a wave that is forgotten after two: neighbouring blocks are not independent.
-    print(f"power against a true rate of 0.5: {power(runs, 0.8, 0.5):.2f}")
-    assert_rate("error on later rows inside the interval", inside, runs, at_least=0.8)
+    # Eight blocks of a wave that is forgotten after two: neighbouring blocks are not quite independent.
+    print(f"power against a true rate of 0.55: {power(runs, 0.85, 0.55):.2f}")
+    assert_rate("error on later rows inside the interval", inside, runs, at_least=0.85)
     assert_rate("random split promised less than later rows gave", promised_less, runs, at_least=0.9)
