@@ -207,6 +207,48 @@ def test_names_and_commands_are_passed_on(tmp_path: Path) -> None:
     assert named["data"]["n_features"] == 2
 
 
+def test_what_is_asked_for_reaches_its_stage() -> None:
+    frame = line_table().with_columns(code=pl.int_range(90) % 7, day=pl.int_range(90), whole=pl.int_range(90) % 4)
+    asked = audited(frame, types={"code": "category"}, drop=["x1", "whole"], metric="mae", confidence_level=0.8)
+    assert asked.best is not None
+    assert asked.best.schema.names == ("x0", "code", "day")
+    assert asked.best.schema["code"].kind == "category"
+    assert asked.document["winner"]["metric"] == asked.best.metric == "mae"
+    assert asked.document["split"]["confidence_level"] == 0.8
+    assert {candidate["confidence_level"] for candidate in asked.document["candidates"]} == {0.8}
+    later = audited(frame, time="day", horizon=3)
+    assert later.document["split"]["gap"] == 3
+    assert later.document["data"]["n_columns"] == 6
+    number = ho.audit(frame, "whole", task="regression", **QUICK)
+    assert number.document["data"]["task"] == "regression"
+    first = audited(line_table(classes=2), candidates=["logistic"], positive="low")
+    assert first.best is not None
+    assert first.best.positive == "low"
+    subjects = subjects_table()
+    assert audited(subjects, group="subject", deploy="same").document["split"]["scheme"] == "random"
+
+
+def test_a_lower_confidence_level_gives_narrower_intervals_everywhere() -> None:
+    wide = audited(subjects_table(), group="subject")
+    narrow = audited(
+        subjects_table(), group="subject", confidence_level=0.5, plan=wide.document, test=subjects_table(1)
+    )
+    wide = audited(subjects_table(), group="subject", plan=wide.document, test=subjects_table(1))
+
+    def widths(document: dict[str, Any]) -> dict[str, float]:
+        (ridge,) = (c for c in document["candidates"] if c["name"] == "ridge")
+        found = dict.fromkeys(("error",), ridge["ci_high"] - ridge["ci_low"])
+        for name in ("expected_loss_ci", "variance_ci", "variance_share_ci", "bias_plus_noise_ci", "unresolved_ci"):
+            found[name] = ridge[name][1] - ridge[name][0]
+        for name in ("winner", "optimism", "test"):
+            found[name] = document[name]["ci_high"] - document[name]["ci_low"]
+        (difference,) = document["differences"]
+        return found | {"difference": difference["ci_high"] - difference["ci_low"]}
+
+    before, after = widths(wide.document), widths(narrow.document)
+    assert all(after[name] < 0.6 * before[name] for name in before), (before, after)
+
+
 # -- the model that comes out ------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,6 +84,16 @@ def test_each_repeat_deals_other_folds_from_the_same_seed() -> None:
 
     assert tested(0) == tested(0)
     assert tested(0) != tested(1)
+
+
+def test_estimators_draw_from_the_seed_of_the_audit() -> None:
+    setting = setting_of(line_table())
+    (forest,) = (c for c in candidates_in(setting, ["forest"]) if c.name == "forest")
+    same, again, other = (
+        score_once(forest, replace(setting, seed=seed), setting.splitter()).predictions for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(same, again)
+    assert (same != other).any()
 
 
 def test_two_classes_have_the_area_of_another_library() -> None:
