@@ -243,7 +243,8 @@ def test_seconds_by_stage_add_up_to_the_total(document: dict[str, Any]) -> None:
 def test_the_fits_of_the_plan_hold_those_of_all_stages(document: dict[str, Any]) -> None:
     folds = sum(c["n_fits"] for c in document["candidates"])
     halves = sum(c["decomposition"]["n_fits"] for c in document["candidates"] if c["decomposition"])
-    gaps = document["split"]["n_folds"] * len(document["optimism"]["by_candidate"])
+    folds_of_a_repeat = document["candidates"][0]["n_fits"] // document["plan"]["n_repeats"]
+    gaps = folds_of_a_repeat * len(document["optimism"]["by_candidate"])
     assert document["plan"]["fits"] == folds + halves + gaps + 1
     assert document["plan"]["rows"] == document["data"]["n_rows"]
 

@@ -160,9 +160,41 @@ def test_another_seed_deals_other_folds() -> None:
     assert (first.document["seed"], same.document["seed"], other.document["seed"]) == (0, 0, 1)
 
 
-def test_a_seed_that_cannot_be_written_is_null() -> None:
-    for state in (None, np.random.default_rng(3)):
-        assert audited(line_table(), random_state=state).document["seed"] is None
+@pytest.mark.parametrize("state", [None, np.random.default_rng(3)], ids=["fresh", "generator"])
+def test_a_seed_that_was_drawn_is_written_and_repeats_the_audit(state: Any) -> None:
+    first = audited(line_table(), random_state=state, deploy="same").document
+    again = audited(line_table(), random_state=first["seed"], deploy="same", plan=first).document
+    assert again["winner"] == first["winner"]
+    assert again["candidates"][1]["error"] == first["candidates"][1]["error"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"group": "subject", "time": "day", "deploy": "new-groups,future"},
+        {"time": "day", "horizon": 12},
+    ],
+    ids=["groups and time", "horizon"],
+)
+def test_a_plan_repeats_ordered_audits_block_by_block(options: dict[str, Any]) -> None:
+    frame = subjects_table(0, 12, 15).with_columns(day=pl.Series(np.tile(np.arange(15), 12)))
+    first = audited(frame, **options).document
+    again = audited(frame, plan=first, **options).document
+    assert again["split"] == first["split"]
+    assert again["winner"] == first["winner"]
+    assert first["split"]["n_folds"] <= 8
+
+
+def test_the_scale_of_the_weights_changes_nothing() -> None:
+    frame = line_table(classes=2).with_columns(w=pl.Series(np.random.default_rng(0).uniform(0.5, 2, 90)))
+    small = frame.with_columns(w=pl.col("w") / 1000)
+    one, two = (audited(table, weight="w", candidates=["logistic"], deploy="same") for table in (frame, small))
+    assert one.document["winner"]["error"] == pytest.approx(two.document["winner"]["error"], rel=1e-6)
+    np.testing.assert_allclose(
+        one.best.estimator.predict_proba(frame.drop("y", "w")),
+        two.best.estimator.predict_proba(frame.drop("y", "w")),
+        rtol=1e-4,
+    )
 
 
 def test_equal_generators_give_equal_audits() -> None:

@@ -27,7 +27,7 @@ class Label:
 
     name: str | None
     command: str | None
-    seed: int | None
+    seed: int
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from heldout.auditing.optimism import Optimism, chosen_at_random
+from heldout.auditing.optimism import Optimism, chosen_at_random, fewest_units
 from heldout.auditing.scoring import Scored, Setting
 from heldout.auditing.selection import Selection
 from heldout.auditing.shortfall import Shortfall
@@ -115,6 +115,7 @@ def _candidate(scored: Scored, selection: Selection, shortfall: Shortfall, setti
         "n_fits": estimate.n_fits,
         "tied": name in selection.tied,
         "accuracy": _accuracy(scored),
+        "accuracy_training": scored.accuracy_training,
         "auc": scored.area_under_curve,
         **shortfall.of(name),
         "seconds": scored.seconds,
@@ -133,8 +134,8 @@ def differences_section(scored: Mapping[str, Scored], selection: Selection, sett
             "label": scored[name].candidate.label,
             "loss": setting.metric.loss.name,
             "difference": difference.difference,
-            "ci_low": difference.ci_low,
-            "ci_high": difference.ci_high,
+            "ci_low": difference.ci_low if difference.n_units >= fewest_units(setting) else None,
+            "ci_high": difference.ci_high if difference.n_units >= fewest_units(setting) else None,
         }
         for name, difference in selection.differences.items()
     ]

@@ -83,7 +83,8 @@ def settle(dataset: Dataset, report: IIDReport, request: Request, *, n_folds: in
         n_jobs=request.n_jobs,
         confidence_level=request.confidence_level,
     )
-    return replace(setting, n_folds=setting.count_folds())
+    # A count that a plan gives was settled already.
+    return setting if n_folds else replace(setting, n_folds=setting.count_folds())
 
 
 def candidates_for(entries: Sequence[Any] | None, setting: Setting) -> list[Candidate]:

@@ -169,7 +169,7 @@ def _around_zero(
     """Return how far the interval reaches below and above the gap; None where there are too few units."""
     units = setting.units
     if setting.is_ordered:
-        return _over_blocks(safe, random, safe_folds, random_folds, setting.confidence_level)
+        return _over_blocks(safe, random, safe_folds, random_folds, np.asarray(units), setting.confidence_level)
     if units is not None and len(np.unique(units)) < fewest_units(setting):
         return None
     difference = setting.paired(safe, random)
@@ -183,13 +183,18 @@ def _over_blocks(
     random: NDArray[np.float64],
     safe_folds: PlannedFolds,
     random_folds: PlannedFolds,
+    units: NDArray[np.intp],
     confidence_level: float,
 ) -> tuple[float, float] | None:
     # Random folds of forward chaining test other rows than the safe ones, fold by fold: the pair is the fold.
-    pairs = [
-        float(np.nanmean(safe[safe_test]) - np.nanmean(random[random_test]))
-        for (_, safe_test), (_, random_test) in zip(safe_folds.folds, random_folds.folds, strict=True)
-    ]
+    # By group and time several folds test one block: they share its luck and are joined to one pair.
+    sums: dict[int, list[float]] = {}
+    for (_, safe_test), (_, random_test) in zip(safe_folds.folds, random_folds.folds, strict=True):
+        pair = float(np.nanmean(safe[safe_test]) - np.nanmean(random[random_test]))
+        block = sums.setdefault(int(units[safe_test[0]]), [0.0, 0.0])
+        block[0] += pair * len(safe_test)
+        block[1] += len(safe_test)
+    pairs = [total / rows for total, rows in sums.values()]
     if len(pairs) < FEWEST_BLOCKS:
         return None
     half = float(stats.t.ppf(0.5 + confidence_level / 2, len(pairs) - 1) * stats.sem(pairs))

@@ -11,8 +11,8 @@ from typing import Any
 
 import joblib
 import narwhals as nw
-import numpy as np
 
+from heldout._arrays import mean_one
 from heldout._random import seed_of, stream_seed
 from heldout._threads import one_thread_inside
 from heldout.auditing.assembly import Findings, Label, assemble
@@ -127,6 +127,7 @@ def audit(
     'ridge'
     """
     clock = Clock(time_budget)
+    base = seed_of(random_state)
     request = Request(
         target=target,
         group=_names(group),
@@ -140,22 +141,18 @@ def audit(
         task=task,
         metric=metric,
         confidence_level=confidence_level,
-        seed=stream_seed(seed_of(random_state), "audit") if random_state is not None else seed_of(None),
+        seed=stream_seed(base, "audit"),
         n_jobs=n_jobs or min(joblib.cpu_count(), 4),
     )
     kept = PlanKept(time_budget) if plan is None else PlanKept.from_document(plan)
     run = _Run(request, kept, clock, progress or _silent)
     with joblib.parallel_config(backend="threading"):
         # Fits release the GIL for most of their time, and threads share the table; processes would copy it.
-        return run.carry_out(data, test, candidates, Label(name, command, _shown(random_state)))
+        return run.carry_out(data, test, candidates, Label(name, command, base))
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:
     return [columns] if isinstance(columns, str) else list(columns or ())
-
-
-def _shown(random_state: Any) -> int | None:
-    return int(random_state) if isinstance(random_state, int | np.integer) else None
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -269,7 +266,7 @@ def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:
     estimator = seeded_clone(candidate.estimator, setting.seed, "final fit")
     with one_thread_inside():
         # One OpenMP thread here too: on a busy machine the team of two was seen to take 30 s for a fit of one.
-        fit_with_weight(estimator, setting.rows_for(candidate), setting.y, dataset.weight)
+        fit_with_weight(estimator, setting.rows_for(candidate), setting.y, mean_one(dataset.weight, setting.n_rows))
     return FittedModel(
         estimator=estimator,
         schema=dataset.schema,

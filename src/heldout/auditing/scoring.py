@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout._random import stream_seed
 from heldout.auditing.candidates import Candidate
 from heldout.auditing.plan import MAX_REPEATS, ROWS_FOR_WALD, Clock, PlanKept
 from heldout.generalization import (
@@ -70,7 +71,12 @@ class Setting:
         return self.report.splitter(n_folds=n_folds or self.n_folds, random_state=self.seed + repeat)
 
     def count_folds(self) -> int:
-        """Return the number of folds of one repeat that this table allows."""
+        """Return the number of folds of one repeat, or of test blocks when ordered, that this table allows.
+
+        Blocks are counted, not folds: by group and time a block has several folds, and the gap may leave none.
+        """
+        if self.is_ordered:
+            return int(self.units.max()) if self.units is not None else self.n_folds
         return int(self.splitter().get_n_splits(np.empty((self.n_rows, 1)), self.y, self.dataset.groups))
 
     @property
@@ -100,6 +106,17 @@ class Setting:
             confidence_level=self.confidence_level,
         )
 
+    @property
+    def halves_by(self) -> NDArray[np.intp] | None:
+        """Return what must not be cut apart between two disjoint training sets.
+
+        Whole groups where groups are held out, exact copies where those are kept together; None cuts between rows.
+        With time and known groups, future rows come from the same groups: their rows may go to both sides.
+        """
+        if self.scheme == "group_time":
+            return self.dataset.groups
+        return None if self.is_ordered else self.units
+
     def rows_for(self, candidate: Candidate) -> Any:
         """Return the features as that candidate takes them: typed for ours, the user's own frame for the user's."""
         return self.dataset.original if candidate.is_foreign else self.dataset.features
@@ -115,6 +132,7 @@ class Scored:
     estimate: ErrorEstimate
     mean_loss: ErrorEstimate
     zero_one: NDArray[np.float64] | None
+    accuracy_training: float | None
     area_under_curve: float | None
     seconds: float
 
@@ -124,8 +142,8 @@ def mean_loss_metric(metric: Metric) -> Metric:
     return replace(metric, name=metric.loss.name, from_mean_loss=float, higher_is_better=False)
 
 
-def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFold:
-    """Fit and predict one candidate on the folds of one splitter."""
+def score_once(candidate: Candidate, setting: Setting, splitter: Any, repeat: int = 0) -> OutOfFold:
+    """Fit and predict one candidate on the folds of one splitter; each repeat draws seeds of its own."""
     return out_of_fold(
         candidate.estimator,
         setting.rows_for(candidate),
@@ -137,7 +155,7 @@ def score_once(candidate: Candidate, setting: Setting, splitter: Any) -> OutOfFo
         other_losses=() if setting.classes is None or setting.metric.loss.name == "zero_one" else ("zero_one",),
         sample_weight=setting.dataset.weight,
         n_jobs=setting.n_jobs,
-        random_state=setting.seed,
+        random_state=stream_seed(setting.seed, "repeat", repeat),
     )
 
 
@@ -162,7 +180,7 @@ def score_candidates(
             for position, candidate in enumerate(candidates):
                 progress("candidates", repeat * len(candidates) + position, n_wanted * len(candidates))
                 started = time.monotonic()
-                this_repeat[candidate.name] = score_once(candidate, setting, setting.splitter(repeat))
+                this_repeat[candidate.name] = score_once(candidate, setting, setting.splitter(repeat), repeat)
                 seconds[candidate.name] += time.monotonic() - started
                 if repeat == 0:
                     repeats[candidate.name].append(this_repeat[candidate.name])
@@ -215,6 +233,7 @@ def summarise(candidate: Candidate, repeats: Sequence[OutOfFold], seconds: float
         estimate=estimate,
         mean_loss=mean_loss,
         zero_one=_mean_of([zero_one_losses(part) for part in repeats]) if setting.classes is not None else None,
+        accuracy_training=_accuracy_training(repeats) if setting.classes is not None else None,
         area_under_curve=_area_under_curve(repeats, setting),
         seconds=seconds,
     )
@@ -243,6 +262,11 @@ def zero_one_losses(folds: OutOfFold) -> NDArray[np.float64]:
     return folds.losses if folds.loss.name == "zero_one" else folds.by_loss["zero_one"].losses
 
 
+def _accuracy_training(repeats: Sequence[OutOfFold]) -> float:
+    judged = [part if part.loss.name == "zero_one" else part.by_loss["zero_one"] for part in repeats]
+    return 1.0 - float(np.mean([part.mean_training_loss for part in judged]))
+
+
 def _area_under_curve(repeats: Sequence[OutOfFold], setting: Setting) -> float | None:
     if setting.classes is None or repeats[0].predictions.ndim != 2:
         return None
@@ -255,8 +279,10 @@ def _one_area(folds: OutOfFold, setting: Setting) -> float | None:
 
     tested = np.isfinite(folds.losses)
     y, probability = setting.y[tested], folds.predictions[tested]
+    weight = None if setting.dataset.weight is None else setting.dataset.weight[tested]
     if len(np.unique(y)) < len(setting.dataset.target.classes):
         return None  # a class that was never tested has no curve
     if probability.shape[1] == 2:
-        return float(roc_auc_score(y, probability[:, 1]))
-    return float(roc_auc_score(y, probability / probability.sum(axis=1, keepdims=True), multi_class="ovr"))
+        return float(roc_auc_score(y, probability[:, 1], sample_weight=weight))
+    shares = probability / probability.sum(axis=1, keepdims=True)
+    return float(roc_auc_score(y, shares, multi_class="ovr", sample_weight=weight))

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from heldout._random import stream_seed
+from heldout.auditing.optimism import fewest_units
 from heldout.auditing.plan import DECOMPOSITION_FOLDS, MAX_PARTITIONS, MIN_PARTITIONS, Clock, PlanKept
 from heldout.auditing.scoring import Progress, Scored, Setting
 from heldout.auditing.selection import Selection
-from heldout.generalization import paired_difference
 from heldout.losses import METRICS
 from heldout.tradeoff import Decomposition, decompose, excess_bias
 
@@ -123,7 +123,7 @@ def _decomposed(scored: Scored, setting: Setting, plan: PlanKept) -> Decompositi
         setting.y,
         loss="zero_one" if classification else "squared_error",
         splitter=setting.splitter(n_folds=_fold_count(setting)),
-        groups=setting.dataset.groups if setting.scheme in {"group", "group_time"} else None,
+        groups=setting.halves_by,
         n_partitions=plan.n_partitions,
         random_state=stream_seed(setting.seed, "decomposition"),
         n_jobs=setting.n_jobs,
@@ -147,6 +147,7 @@ def _fields(
         done, confidence_level=setting.confidence_level, random_state=stream_seed(setting.seed, "excess bias")
     )
     fields = {}
+    known = _has_intervals(setting)
     for name, parts in done.items():
         full = _error_on_all_rows(scored[name], setting)
         fields[name] = {
@@ -161,21 +162,27 @@ def _fields(
                 "n_partitions": parts.n_partitions,
             },
             "expected_loss": parts.expected_loss,
-            "expected_loss_ci": _ends(parts.expected_loss_ci),
+            "expected_loss_ci": _ends(parts.expected_loss_ci) if known else None,
             "variance": parts.variance,
-            "variance_ci": _ends(parts.variance_ci),
-            "variance_share_ci": _share_interval(parts, setting),
+            "variance_ci": _ends(parts.variance_ci) if known else None,
+            "variance_share_ci": _share_interval(parts) if known else None,
             "bias_plus_noise": parts.bias_plus_noise,
-            "bias_plus_noise_ci": _ends(parts.bias_plus_noise_ci),
+            "bias_plus_noise_ci": _ends(parts.bias_plus_noise_ci) if known else None,
             "excess_bias": excess[name].excess_bias,
-            "excess_bias_ci": _ends(excess[name].ci),
+            "excess_bias_ci": _ends(excess[name].ci) if known else None,
             "unresolved": excess[name].unresolved,
-            "unresolved_ci": _ends(excess[name].unresolved_ci),
+            "unresolved_ci": _ends(excess[name].unresolved_ci) if known else None,
             "error_at_half": None if full is None else _in_metric(parts.loss, parts.expected_loss),
             "error_same_loss": full,
             "reason": excess[name].reason,
         }
     return fields
+
+
+def _has_intervals(setting: Setting) -> bool:
+    """Say whether there are groups or blocks enough for any interval, as for the error itself."""
+    units = setting.units
+    return units is None or len(np.unique(units)) >= fewest_units(setting)
 
 
 def _ends(interval: tuple[float, float] | None) -> list[float] | None:
@@ -197,19 +204,12 @@ def _error_on_all_rows(scored: Scored, setting: Setting) -> float | None:
     return None
 
 
-def _share_interval(parts: Decomposition, setting: Setting) -> list[float] | None:
-    """Return the interval of variance / expected loss, linearised as a ratio over the same units."""
-    if parts.expected_loss <= 0:
+def _share_interval(parts: Decomposition) -> list[float] | None:
+    """Return the interval of variance / expected loss: that of the variance, over the loss, within 0 .. 1.
+
+    The variance's own interval holds the Monte-Carlo error and the draw of the training rows; the loss moves with the
+    variance, so dividing by its estimate alone is, if anything, too wide.
+    """
+    if parts.expected_loss <= 0 or parts.variance_ci is None:
         return None
-    share = parts.variance / parts.expected_loss
-    difference = paired_difference(
-        parts.variance_per_row,
-        share * parts.expected_loss_per_row,
-        units=parts.units,
-        n_folds=_fold_count(setting),
-        scheme="blocked_time",  # no correction for overlapping training sets: halves are disjoint
-        confidence_level=setting.confidence_level,
-    )
-    if difference.ci_low is None or difference.ci_high is None:
-        return None
-    return [share + difference.ci_low / parts.expected_loss, share + difference.ci_high / parts.expected_loss]
+    return [min(max(end / parts.expected_loss, 0.0), 1.0) for end in parts.variance_ci]
