@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.linear_model import Lasso
 
 from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
-from heldout.auditing.candidates import Candidate, default_candidates, resolve_candidates
-from heldout.errors import InvalidInput
+from heldout.auditing.candidates import Candidate, Task, blamed_on, default_candidates, resolve_candidates
+from heldout.errors import DataError, InvalidInput
 
 
 def names(entries: object, task: str = "regression", **options: bool) -> list[str]:
@@ -79,3 +82,36 @@ def test_last_class_probabilities_sum_to_one_and_persist_as_often_as_seen() -> N
 def test_a_last_class_that_came_alone_is_certain() -> None:
     model = LastValueClassifier().fit(np.zeros((3, 1)), [7, 7, 7])
     assert model.predict_proba(np.zeros((2, 1))).tolist() == [[1.0], [1.0]]
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_nearest_neighbours_make_do_with_the_rows_there_are(task: Task) -> None:
+    (knn,) = [c for c in resolve_candidates("knn", task) if c.name == "knn"]
+    few = pl.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+    model = knn.estimator.fit(few, [0, 1, 1, 1])
+    if task == "classification":
+        assert model.predict_proba(few)[0].tolist() == [0.25, 0.75]
+    else:
+        assert model.predict(few).tolist() == [0.75] * 4
+
+
+@pytest.mark.parametrize("entry", [("mine", Lasso), "own_broken:Needy", "own_broken:quits"])
+def test_a_class_and_what_fails_when_it_is_made_are_named(
+    entry: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "class Needy:\n    def __init__(self, depth): ...\ndef __getattr__(name): raise SystemExit(3)\n"
+    (tmp_path / "own_broken.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidInput, match=r"candidate '(mine|own_broken)"):
+        resolve_candidates([entry], "regression")
+
+
+def test_what_the_users_own_raises_is_the_users_to_mend() -> None:
+    own, ours = Candidate("mine", "mine", Lasso(), is_foreign=True), Candidate("ridge", "ridge", Lasso())
+    with pytest.raises(InvalidInput, match=r"candidate 'mine' failed \(RuntimeError: broken in two lines\): mend it"), \
+            blamed_on(own):  # fmt: skip
+        raise RuntimeError("broken\nin two lines")
+    with pytest.raises(RuntimeError, match="broken"), blamed_on(ours):
+        raise RuntimeError("broken")
+    with pytest.raises(DataError, match="mend the table"), blamed_on(own):
+        raise DataError("mend the table")

@@ -431,3 +431,34 @@ def test_the_splitter_of_the_audit_is_the_one_the_verdict_rests_on() -> None:
     assert len(folds) == audit.document["split"]["n_folds"] == 10
     assert audit.iid.choice.scheme == audit.document["split"]["scheme"] == "group"
     assert [candidate.name for candidate in audit.candidates] == ["baseline", "ridge"]
+
+
+# -- tables that leave little to train on, and candidates that fail ------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_short_table_in_time_order_is_audited_with_all_candidates() -> None:
+    rows = np.arange(22)
+    frame = pl.DataFrame({"t": rows, "x": np.sin(rows), "y": np.where(rows * 7 % 5 < 2, "a", "b")})
+    result = ho.audit(frame, "y", time="t", time_budget=1.0, n_jobs=1)
+    assert "knn" in [candidate["name"] for candidate in result.document["candidates"]]
+
+
+def test_two_groups_leave_no_halves_and_the_report_says_so() -> None:
+    draws = np.random.default_rng(0)
+    frame = pl.DataFrame({"who": ["a", "b"] * 60, "x": draws.normal(size=120), "y": draws.normal(size=120)})
+    result = audited(frame, group="who")
+    assert not result.decompositions
+    assert "two disjoint halves" in result.document["candidates"][0]["reason"]
+
+
+def test_one_column_to_drop_needs_no_list() -> None:
+    frame = line_table().rename({"x": "long name"}) if "x" in line_table().columns else line_table()
+    name = next(column for column in frame.columns if column != "y")
+    extra = frame.with_columns(pl.Series("kept", np.random.default_rng(1).normal(size=frame.height)))
+    assert name not in audited(extra, drop=name).best.schema.names
+
+
+def test_a_group_that_is_no_name_is_refused() -> None:
+    with pytest.raises(DataError, match="the group column is 3, expected a name as text"):
+        audited(line_table(), group=3)

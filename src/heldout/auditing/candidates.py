@@ -8,7 +8,8 @@ of candidates that tie, the first in the list is chosen.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,15 +21,15 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
-from heldout.errors import InvalidInput
+from heldout.auditing.nearest import NearestClassifier, NearestRegressor
+from heldout.errors import HeldoutError, InvalidInput
 from heldout.table import OrdinalEncoder, ScaledEncoder
 
-__all__ = ["Candidate", "default_candidates", "resolve_candidates"]
+__all__ = ["Candidate", "blamed_on", "default_candidates", "resolve_candidates"]
 
 Task = Literal["regression", "classification"]
 
@@ -81,7 +82,7 @@ def _regression(ordered: bool, encode: _Encoders) -> list[Candidate]:
         *last,
         Candidate("ridge", "ridge regression", encode.scaled(RidgeCV(penalties))),
         Candidate("tree", "a single tree", encode.ordinal(DecisionTreeRegressor(min_samples_leaf=10))),
-        Candidate("knn", "nearest neighbours", encode.scaled(KNeighborsRegressor(10))),
+        Candidate("knn", "nearest neighbours", encode.scaled(NearestRegressor(10))),
         Candidate(
             "forest",
             "a forest",
@@ -109,7 +110,7 @@ def _classification(ordered: bool, n_classes: int, encode: _Encoders) -> list[Ca
         *last,
         Candidate("logistic", "logistic regression", encode.scaled(LogisticRegression(max_iter=300, tol=1e-3))),
         Candidate("tree", "a single tree", encode.ordinal(DecisionTreeClassifier(min_samples_leaf=10))),
-        Candidate("knn", "nearest neighbours", encode.scaled(KNeighborsClassifier(10))),
+        Candidate("knn", "nearest neighbours", encode.scaled(NearestClassifier(10))),
         Candidate(
             "forest",
             "a forest",
@@ -150,9 +151,9 @@ def _import_estimator(path: str) -> Any:
     module_name, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # a user's module may raise anything when it is imported
+        return found() if isinstance(found, type) else found
+    except (Exception, SystemExit) as error:  # a user's module may raise anything when it is imported
         raise InvalidInput(f"cannot import candidate {path!r} ({error}): write package.module:estimator") from error
-    return found() if isinstance(found, type) else found
 
 
 def _one(entry: Any, built_in: dict[str, Candidate]) -> Candidate:
@@ -173,10 +174,34 @@ def _one(entry: Any, built_in: dict[str, Candidate]) -> Candidate:
 
 
 def _checked(candidate: Candidate) -> Candidate:
+    if isinstance(candidate.estimator, type):
+        raise InvalidInput(
+            f"candidate {candidate.name!r} is a class: pass {candidate.estimator.__name__}(), an estimator"
+        )
     for method in ("fit", "predict", "get_params"):
         if not hasattr(candidate.estimator, method):
             raise InvalidInput(f"candidate {candidate.name!r} has no method {method}(): pass a scikit-learn estimator")
     return candidate
+
+
+@contextmanager
+def blamed_on(candidate: Candidate) -> Iterator[None]:
+    """Say whose fault it is when fitting or predicting fails: a candidate of the user's is for the user to mend.
+
+    Raises
+    ------
+    InvalidInput
+        Whatever the user's own estimator raised.
+    """
+    try:
+        yield
+    except (HeldoutError, MemoryError):
+        raise
+    except Exception as error:
+        if not candidate.is_foreign:
+            raise
+        what = f"{type(error).__name__}: {' '.join(str(error).split()[:40])}"
+        raise InvalidInput(f"candidate {candidate.name!r} failed ({what}): mend it, or leave it out") from error
 
 
 def resolve_candidates(

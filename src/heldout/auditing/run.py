@@ -5,7 +5,7 @@ One way through: a later stage never reaches back into an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from heldout._arrays import mean_one
 from heldout._random import seed_of, stream_seed
 from heldout._threads import one_thread_inside
 from heldout.auditing.assembly import Findings, Label, assemble
-from heldout.auditing.candidates import Candidate
+from heldout.auditing.candidates import Candidate, blamed_on
 from heldout.auditing.model_file import FittedModel
 from heldout.auditing.opening import candidates_for, check_rows, open_table, settle
 from heldout.auditing.optimism import Optimism, measure_optimism
@@ -41,7 +41,7 @@ def audit(
     test: Any = None,
     group: str | Sequence[str] | None = None,
     time: str | Sequence[str] | None = None,
-    drop: Sequence[str] = (),
+    drop: str | Sequence[str] = (),
     types: Mapping[str, Any] | None = None,
     weight: str | None = None,
     positive: str | None = None,
@@ -132,7 +132,7 @@ def audit(
         target=target,
         group=_names(group),
         time=_names(time),
-        drop=list(drop),
+        drop=_names(drop),
         types=dict(types) if types else None,
         weight=weight,
         positive=positive,
@@ -152,7 +152,10 @@ def audit(
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:
-    return [columns] if isinstance(columns, str) else list(columns or ())
+    if columns is None:
+        return []
+    # What is no name is refused with the names of the columns, later.
+    return [columns] if isinstance(columns, str) or not isinstance(columns, Iterable) else list(columns)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -264,7 +267,7 @@ def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:
     """Fit a candidate on every row, with a seed of its own."""
     dataset = setting.dataset
     estimator = seeded_clone(candidate.estimator, setting.seed, "final fit")
-    with one_thread_inside():
+    with one_thread_inside(), blamed_on(candidate):
         # One OpenMP thread here too: on a busy machine the team of two was seen to take 30 s for a fit of one.
         fit_with_weight(estimator, setting.rows_for(candidate), setting.y, mean_one(dataset.weight, setting.n_rows))
     return FittedModel(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout._random import stream_seed
-from heldout.auditing.candidates import Candidate
+from heldout.auditing.candidates import Candidate, blamed_on
 from heldout.auditing.plan import MAX_REPEATS, ROWS_FOR_WALD, Clock, PlanKept
 from heldout.generalization import (
     ErrorEstimate,
@@ -144,19 +144,20 @@ def mean_loss_metric(metric: Metric) -> Metric:
 
 def score_once(candidate: Candidate, setting: Setting, splitter: Any, repeat: int = 0) -> OutOfFold:
     """Fit and predict one candidate on the folds of one splitter; each repeat draws seeds of its own."""
-    return out_of_fold(
-        candidate.estimator,
-        setting.rows_for(candidate),
-        setting.y,
-        splitter=splitter,
-        loss=setting.metric.loss,
-        groups=setting.dataset.groups,
-        classes=None if setting.classes is None else list(setting.classes),
-        other_losses=() if setting.classes is None or setting.metric.loss.name == "zero_one" else ("zero_one",),
-        sample_weight=setting.dataset.weight,
-        n_jobs=setting.n_jobs,
-        random_state=stream_seed(setting.seed, "repeat", repeat),
-    )
+    with blamed_on(candidate):
+        return out_of_fold(
+            candidate.estimator,
+            setting.rows_for(candidate),
+            setting.y,
+            splitter=splitter,
+            loss=setting.metric.loss,
+            groups=setting.dataset.groups,
+            classes=None if setting.classes is None else list(setting.classes),
+            other_losses=() if setting.classes is None or setting.metric.loss.name == "zero_one" else ("zero_one",),
+            sample_weight=setting.dataset.weight,
+            n_jobs=setting.n_jobs,
+            random_state=stream_seed(setting.seed, "repeat", repeat),
+        )
 
 
 def score_candidates(

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from heldout._random import stream_seed
+from heldout.auditing.candidates import blamed_on
 from heldout.auditing.optimism import fewest_units
 from heldout.auditing.plan import DECOMPOSITION_FOLDS, MAX_PARTITIONS, MIN_PARTITIONS, Clock, PlanKept
 from heldout.auditing.scoring import Progress, Scored, Setting
 from heldout.auditing.selection import Selection
+from heldout.errors import InvalidInput
 from heldout.losses import METRICS
 from heldout.tradeoff import Decomposition, decompose, excess_bias
 
@@ -69,6 +71,7 @@ def measure_shortfall(
     plan.n_partitions = plan.n_partitions if plan.given else _partitions(scored, wanted, clock)
     plan.decomposition_rows = plan.decomposition_rows if plan.given else _rows_per_half(scored, wanted, setting, clock)
     done: dict[str, Decomposition] = {}
+    reason = Shortfall.reason
     try:
         for position, name in enumerate(wanted):
             progress("decomposition", position, len(wanted))
@@ -78,9 +81,11 @@ def measure_shortfall(
             done[name] = _decomposed(scored[name], setting, plan)
     except KeyboardInterrupt:
         plan.interrupt("interrupted while candidates were decomposed")
+    except InvalidInput as error:  # two groups, say: no training part has two halves
+        reason = str(error)
     plan.decomposed = tuple(name for name in scored if name in done)
     plan.fits += sum(parts.n_fits for parts in done.values())
-    return Shortfall(done, _fields(done, scored, setting))
+    return Shortfall(done, _fields(done, scored, setting), reason)
 
 
 def _in_order_of_interest(scored: Mapping[str, Scored], selection: Selection) -> tuple[str, ...]:
@@ -117,21 +122,22 @@ def _decomposed(scored: Scored, setting: Setting, plan: PlanKept) -> Decompositi
     if plan.decomposition_rows is not None:
         plan.leave_out(f"rows beyond {plan.decomposition_rows:,} per fit in the decomposition")
     classification = setting.classes is not None
-    return decompose(
-        scored.candidate.estimator,
-        setting.rows_for(scored.candidate),
-        setting.y,
-        loss="zero_one" if classification else "squared_error",
-        splitter=setting.splitter(n_folds=_fold_count(setting)),
-        groups=setting.halves_by,
-        n_partitions=plan.n_partitions,
-        random_state=stream_seed(setting.seed, "decomposition"),
-        n_jobs=setting.n_jobs,
-        sample_weight=setting.dataset.weight,
-        classes=list(setting.classes) if setting.classes is not None else None,
-        confidence_level=setting.confidence_level,
-        max_rows=plan.decomposition_rows,
-    )
+    with blamed_on(scored.candidate):
+        return decompose(
+            scored.candidate.estimator,
+            setting.rows_for(scored.candidate),
+            setting.y,
+            loss="zero_one" if classification else "squared_error",
+            splitter=setting.splitter(n_folds=_fold_count(setting)),
+            groups=setting.halves_by,
+            n_partitions=plan.n_partitions,
+            random_state=stream_seed(setting.seed, "decomposition"),
+            n_jobs=setting.n_jobs,
+            sample_weight=setting.dataset.weight,
+            classes=list(setting.classes) if setting.classes is not None else None,
+            confidence_level=setting.confidence_level,
+            max_rows=plan.decomposition_rows,
+        )
 
 
 def _fold_count(setting: Setting) -> int:

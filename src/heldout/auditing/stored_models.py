@@ -284,12 +284,16 @@ def _register_own() -> None:
     from sklearn import dummy, ensemble, linear_model, neighbors, tree
 
     from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
+    from heldout.auditing.nearest import NearestClassifier, NearestRegressor
 
     kinds: list[tuple[Callable[[Any], Any], tuple[type, ...]]] = [
         (_freeze_dummy, (dummy.DummyClassifier, dummy.DummyRegressor)),
         (_freeze_last_value, (LastValueClassifier, LastValueRegressor)),
         (_freeze_linear, (linear_model.Ridge, linear_model.RidgeCV, linear_model.LogisticRegression)),
-        (_freeze_neighbours, (neighbors.KNeighborsClassifier, neighbors.KNeighborsRegressor)),
+        (
+            _freeze_neighbours,
+            (neighbors.KNeighborsClassifier, neighbors.KNeighborsRegressor, NearestClassifier, NearestRegressor),
+        ),
         (freeze_tree, (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor)),
         (freeze_forest, (ensemble.RandomForestClassifier, ensemble.RandomForestRegressor)),
         (
