@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.metrics import log_loss
 
 import heldout as ho
@@ -311,3 +312,55 @@ def test_a_second_table_that_cannot_be_used_is_told_before_any_fit(monkeypatch: 
     monkeypatch.setattr("heldout.auditing.run.score_candidates", fitted)
     with pytest.raises(DataError, match="no target column 'y'"):
         ho.audit(line_table(), "y", test=line_table(1).drop("y"), n_jobs=1)
+
+
+def test_rows_without_a_target_leave_groups_and_the_users_own_frame_too() -> None:
+    first, test = subjects_table(), subjects_table(1)
+    holes = test.with_columns(y=pl.when(pl.int_range(84) % 3 > 0).then("y"))
+    kept = holes.filter(pl.col("y").is_not_null())
+    asked = {"group": ["subject"]}
+    expected, _ = judged_by("ridge", kept, first, **asked)
+    section, _ = judged_by("ridge", holes, first, **asked)
+    for name in ("error", "ci_low", "ci_high"):
+        assert section[name] == pytest.approx(expected[name])
+    setting = setting_of(first.to_pandas(), **asked)
+    own = candidates_in(setting, ["baseline", ("mine", LinearRegression())])[-1]
+    best = fit_on_all_rows(own, setting)
+    errors = [
+        judge_on_second_table(
+            open_second_table(table.to_pandas(), setting.dataset, request(**asked)), setting.dataset, best, setting
+        )["error"]
+        for table in (holes, kept)
+    ]
+    assert errors[0] == pytest.approx(errors[1])
+
+
+def test_a_target_of_lists_beside_a_group_is_refused() -> None:
+    test = subjects_table(1).with_columns(y=pl.concat_list("x", "mark"))
+    with pytest.raises(DataError, match="y"):
+        opened(test, subjects_table(), group=["subject"])
+
+
+def test_kinds_asked_for_features_do_not_disturb_the_target() -> None:
+    first = line_table().with_columns(code=pl.int_range(90) % 5)
+    second = opened(first, first, types={"code": "category"})
+    assert second.features["code"].to_list() == [str(row % 5) for row in range(90)]
+
+
+def test_a_classifier_without_probabilities_is_judged_by_its_classes() -> None:
+    first, test = line_table(classes=2), line_table(1, 60, classes=2)
+    setting = setting_of(first, metric="accuracy")
+    own = candidates_in(setting, ["baseline", ("mine", RidgeClassifier())])[-1]
+    best = fit_on_all_rows(own, setting)
+    section = judge_on_second_table(
+        open_second_table(test, setting.dataset, request(metric="accuracy")), setting.dataset, best, setting
+    )
+    assert section["accuracy"] == section["error"] == (best.predict(test)["prediction"] == test["y"]).mean()
+
+
+def test_a_table_does_not_differ_from_itself() -> None:
+    for classes in (0, 3):
+        table = line_table(classes=classes)
+        section, _ = judged_by("logistic" if classes else "ridge", table, table)
+        assert section["shift"]["n_duplicates"] == 90
+        assert {one["statistic"] for one in section["shift"]["findings"]} <= {"exact duplicates"}
