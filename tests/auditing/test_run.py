@@ -153,9 +153,9 @@ def test_a_plan_read_back_gives_the_same_document(make: Callable[..., ho.Audit])
 
 def test_a_plan_decides_folds_repeats_and_permutations() -> None:
     first = audited(line_table(), deploy="same").document
-    plan = first["plan"] | {"n_folds": 4, "n_repeats": 2, "n_permutations": 49, "n_resamples": 10}
+    plan = first["plan"] | {"n_folds": 4, "n_repeats": 2, "n_permutations": 99, "n_resamples": 10}
     found = audited(line_table(), deploy="same", plan={"plan": plan}).document
-    assert (found["split"]["n_folds"], found["split"]["n_repeats"], found["iid"]["n_permutations"]) == (4, 2, 49)
+    assert (found["split"]["n_folds"], found["split"]["n_repeats"], found["iid"]["n_permutations"]) == (4, 2, 99)
     assert {candidate["n_fits"] for candidate in found["candidates"]} == {8}
     assert {round(10 * share) / 10 == share for share in found["winner"]["share_of_resamples_won"].values()} == {True}
 
