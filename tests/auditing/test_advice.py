@@ -126,7 +126,7 @@ def test_an_improvement_whose_interval_reaches_zero_is_no_signal() -> None:
 def test_a_chosen_baseline_is_no_signal_and_the_error_itself_is_the_basis() -> None:
     chosen = winner(is_baseline=True, label="predicting the mean", improvement=0.0, improvement_ci=None)
     pieces = advice(winner=chosen, candidate=candidate(is_baseline=True))
-    assert [piece["action"] for piece in pieces] == ["no_signal", "unresolved"]
+    assert [piece["action"] for piece in pieces] == ["no_signal"]
     assert pieces[0]["basis"] == 2.0
     assert "no candidate was shown to beat predicting the mean" in pieces[0]["sentence"]
     assert "too few" not in pieces[0]["sentence"]

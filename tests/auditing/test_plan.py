@@ -150,3 +150,20 @@ def test_ten_folds_on_small_tables_five_on_large_ones_eight_blocks_of_time(
     n_rows: int, scheme: str, folds: int
 ) -> None:
     assert fold_count(n_rows, scheme) == folds
+
+
+def test_a_plan_of_another_table_or_seed_is_said_to_be_one() -> None:
+    document = {"seed": 3, "data": {"sha256": "aa"}}
+    plan = PlanKept(1.0, given=True)
+    plan.note_other_seed(document, 3)
+    plan.note_other_table(document, "aa")
+    plan.note_other_table(document, None)
+    plan.note_other_table(None, "bb")
+    assert plan.left_out == []
+    plan.note_other_seed(document, 4)
+    plan.note_other_table(document, "bb")
+    plan.note_other_table(document, "bb")
+    assert plan.left_out == [
+        "the plan given was carried out with seed 3, this audit has seed 4",
+        "the plan given was made for another table",
+    ]

@@ -40,7 +40,10 @@ def document(*, advice: list[dict[str, Any]] | None = None, **changes: dict[str,
     for name, section in changes.items():
         sections[name] = sections[name] | section
     candidates = [{"name": "other", "variance": None}, sections.pop("tree")]
-    next_step = [{"sentence": "Average models fitted on resampled rows."}, {"sentence": "More rows."}]
+    next_step = [
+        {"sentence": "Average models fitted on resampled rows.", "basis": 3.0},
+        {"sentence": "More rows.", "basis": 0.2},
+    ]
     return {**sections, "candidates": candidates, "advice": next_step if advice is None else advice}
 
 
@@ -148,3 +151,10 @@ def test_no_advice_means_no_next_step() -> None:
     verdict, parts = write_verdict(document(advice=[]))
     assert parts["next"] is None
     assert "Next" not in verdict
+
+
+def test_advice_that_rests_on_no_number_is_no_next_step() -> None:
+    unknown = {"sentence": "What the error is made of is not known.", "basis": None}
+    assert write_verdict(document(advice=[unknown]))[1]["next"] is None
+    step = {"sentence": "More rows.", "basis": 0.2}
+    assert write_verdict(document(advice=[unknown, step]))[1]["next"] == "Next: more rows."

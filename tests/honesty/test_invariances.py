@@ -61,13 +61,25 @@ def test_shuffled_rows_give_the_same_verdict_within_the_interval(
     assert document["winner"]["ci_low"] < shuffled["winner"]["error"] < document["winner"]["ci_high"]
 
 
-def test_doubled_rows_do_not_shrink_the_interval(frame: pl.DataFrame, document: dict[str, object]) -> None:
-    doubled = audited(pl.concat([frame, frame]))
-    width = document["winner"]["ci_high"] - document["winner"]["ci_low"]
-    # Copies are held out together, so the folds test the same number of different rows; the draw of folds differs,
-    # which moves the width by some tenths.
-    assert doubled["winner"]["ci_high"] - doubled["winner"]["ci_low"] > 0.7 * width
-    assert doubled["winner"]["error"] > 0.9 * document["winner"]["error"]
+@pytest.mark.slow
+def test_doubled_rows_do_not_shrink_the_interval(seed: int) -> None:
+    # Copies are held out together, so the folds test the same number of different rows. The draw of folds differs and
+    # moves a single width by some tenths: 16 tables bring the mean ratio to a few hundredths. Rows counted twice
+    # would make it 0.71, copies on both sides would make the error of a tree fall.
+    widths, errors = [], []
+    for run in range(16):
+        frame = signal_table(np.random.default_rng([seed, 5, run]), 120)
+        once, twice = (
+            ho.audit(table, "y", candidates=["tree"], time_budget=0.3, n_jobs=1, deploy="same").document["candidates"][
+                1
+            ]
+            for table in (frame, pl.concat([frame, frame]))
+        )
+        widths.append((twice["ci_high"] - twice["ci_low"]) / (once["ci_high"] - once["ci_low"]))
+        errors.append(twice["error"] / once["error"])
+    print(f"mean ratio of widths {np.mean(widths):.3f}, of errors {np.mean(errors):.3f}, over 16 tables")
+    assert np.mean(widths) > 0.85
+    assert np.mean(errors) > 0.9
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -124,3 +136,16 @@ def strip_seconds(section: object) -> object:
     if isinstance(section, list):
         return [strip_seconds(value) for value in section]
     return section
+
+
+@pytest.mark.slow
+def test_a_budget_of_ten_seconds_ends_in_time_and_says_what_it_left_out() -> None:
+    rng = np.random.default_rng(0)
+    columns = {f"x{j}": rng.normal(size=10_000) for j in range(24)}
+    columns |= {f"c{j}": rng.choice(list("abcdefgh"), 10_000) for j in range(6)}
+    frame = pl.DataFrame(columns).with_columns(
+        y=pl.Series(columns["x0"] + columns["x1"] ** 2 + rng.normal(size=10_000))
+    )
+    document = ho.audit(frame, "y", time_budget=10).document
+    assert document["plan"]["left_out"]
+    assert document["seconds"]["total"] < 40

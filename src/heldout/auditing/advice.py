@@ -85,15 +85,14 @@ def advise(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         pieces.append(
             _piece(
                 "unresolved",
-                "The error was not split into its parts.",
+                "What the error is made of is not known.",
                 winner["metric"],
                 None,
                 candidate["reason"],
             )
         )
-    elif candidate["is_baseline"]:
-        pieces.append(_unresolved(candidate, parts))
-    else:
+    elif not candidate["is_baseline"] and has_signal(winner) is not False:
+        # Where there is no signal, the parts call for the same step again.
         pieces += _by_largest_part(candidate, parts)
     return [*pieces, *_split_first(document["optimism"])]
 

@@ -116,6 +116,21 @@ class PlanKept:
             given=True,
         )
 
+    def note_other_seed(self, document: Mapping[str, Any] | None, seed: int) -> None:
+        """Note that a given plan was carried out with another seed: the numbers will differ."""
+        if document is not None and document.get("seed") not in (None, seed):
+            self._note(f"the plan given was carried out with seed {document['seed']}, this audit has seed {seed}")
+
+    def note_other_table(self, document: Mapping[str, Any] | None, sha256: str | None) -> None:
+        """Note that a given plan was made for another file."""
+        made_for = None if document is None else (document.get("data") or {}).get("sha256")
+        if made_for is not None and sha256 is not None and made_for != sha256:
+            self._note("the plan given was made for another table")
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.left_out:
+            self.left_out.append(sentence)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as it stands in `report.json`."""
         return {

@@ -145,10 +145,11 @@ def audit(
         n_jobs=n_jobs or min(joblib.cpu_count(), 4),
     )
     kept = PlanKept(time_budget) if plan is None else PlanKept.from_document(plan)
+    kept.note_other_seed(plan, base)
     run = _Run(request, kept, clock, progress or _silent)
     with joblib.parallel_config(backend="threading"):
         # Fits release the GIL for most of their time, and threads share the table; processes would copy it.
-        return run.carry_out(data, test, candidates, Label(name, command, base))
+        return run.carry_out(data, test, candidates, Label(name, command, base), plan)
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:
@@ -168,9 +169,12 @@ class _Run:
     def __init__(self, request: Request, plan: PlanKept, clock: Clock, progress: Progress) -> None:
         self.request, self.plan, self.clock, self.progress = request, plan, clock, progress
 
-    def carry_out(self, data: Any, test: Any, entries: Sequence[Any] | None, label: Label) -> Audit:
+    def carry_out(
+        self, data: Any, test: Any, entries: Sequence[Any] | None, label: Label, plan: Mapping[str, Any] | None = None
+    ) -> Audit:
         """Run all stages; once the user has stopped the audit, only those without which there is no result."""
         table, dataset = self.read(data)
+        self.plan.note_other_table(plan, dataset.sha256)
         second = None if test is None else open_second_table(test, dataset, self.request)
         setting = settle(dataset, self.check_iid(dataset), self.request, n_folds=self.plan.n_folds)
         self.plan.n_folds = setting.n_folds

@@ -44,6 +44,8 @@ class Selection:
     corrected : SelectedError
         The winner's mean loss corrected for having won; `shift` moves its interval too.
     improvement : Improvement
+    n_units, fewest : int
+        Rows, groups or blocks that were tested, and how many an interval needs.
     """
 
     winner: str
@@ -52,15 +54,18 @@ class Selection:
     differences: Mapping[str, PairedDifference]
     corrected: SelectedError
     improvement: Improvement
+    n_units: int
+    fewest: int
 
     @property
     def shift(self) -> float:
         """Return what having won adds to the winner's mean loss.
 
-        Never below 0: where the rule took a simpler candidate than the lowest, replays often take a better one, and
+        None (0) where groups or blocks are too few for an interval: resamples of two blocks replay no choice. Never
+        below 0: where the rule took a simpler candidate than the lowest, replays often take a better one, and
         their lower loss is not the error of the one that was taken.
         """
-        return max(self.corrected.shift, 0.0)
+        return _shift(self.corrected, self.n_units, self.fewest)
 
 
 def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> Selection:
@@ -88,6 +93,7 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
         random_state=stream_seed(setting.seed, "winner correction"),
     )
     winner = names[choice.index]
+    n_units, fewest = unit_losses(losses, setting.units).n_units, fewest_units(setting)
     baseline = min(baselines, key=lambda name: scored[name].mean_loss.error)
     return Selection(
         winner=winner,
@@ -99,7 +105,11 @@ def choose(scored: Mapping[str, Scored], setting: Setting, n_resamples: int) -> 
             if name != winner
         },
         corrected=corrected,
-        improvement=improvement_over(scored[baseline], scored[winner], max(corrected.shift, 0.0), setting),
+        improvement=improvement_over(
+            scored[baseline], scored[winner], _shift(corrected, n_units, fewest_units(setting)), setting
+        ),
+        n_units=n_units,
+        fewest=fewest,
     )
 
 
@@ -108,6 +118,10 @@ def _as_error(metric: Metric) -> Metric:
     from heldout.losses import METRICS
 
     return METRICS["error_rate"] if metric.name == "accuracy" else metric
+
+
+def _shift(corrected: SelectedError, n_units: int, fewest: int) -> float:
+    return max(corrected.shift, 0.0) if n_units >= fewest else 0.0
 
 
 def improvement_over(baseline: Scored, winner: Scored, shift: float, setting: Setting) -> Improvement:

@@ -26,9 +26,15 @@ def write_verdict(document: Mapping[str, Any]) -> tuple[str, dict[str, str | Non
         "iid": _iid(document),
         "model": _model(document),
         "shortfall": _shortfall(document),
-        "next": f"Next: {_lowered(document['advice'][0]['sentence'])}" if document["advice"] else None,
+        "next": _next(document),
     }
     return " ".join(part for part in parts.values() if part), parts
+
+
+def _next(document: Mapping[str, Any]) -> str | None:
+    # Advice that rests on no number says what is not known; that is no step to take.
+    step = next((piece for piece in document["advice"] if piece["basis"] is not None), None)
+    return None if step is None else f"Next: {_lowered(step['sentence'])}"
 
 
 def _lowered(sentence: str) -> str:

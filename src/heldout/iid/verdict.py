@@ -106,7 +106,7 @@ def choose_split(
         reason = "Future rows are later than these, so later rows are predicted from earlier ones."
         conditional = FILE_ORDER if time is None else None
     else:
-        shares = ", with the classes in equal shares" if classification else ""
+        shares = ", with the same class shares in every fold" if classification else ""
         reason = f"Future rows are like these in any order, so rows are held out at random{shares}."
         if copies_held:
             reason = reason[:-1] + ", and exact copies are kept in one fold."
