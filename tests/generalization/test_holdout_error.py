@@ -9,6 +9,8 @@ from scipy import stats
 from heldout.errors import InvalidInput
 from heldout.generalization import holdout_error
 
+from statistical import assert_rate, power
+
 
 def test_a_share_of_wrong_rows_gets_wilsons_interval():
     y = np.zeros(263, int)
@@ -72,3 +74,54 @@ def test_what_cannot_be_judged_is_refused_by_name(arguments, said):
     y = arguments.pop("y", [1.0, 2.0])
     with pytest.raises(InvalidInput, match=said):
         holdout_error(y, [1.0, 2.0], **({"metric": "mse"} | arguments))
+
+
+def test_rows_in_time_order_are_counted_by_eight_blocks() -> None:
+    rng = np.random.default_rng(2)
+    y = np.cumsum(rng.normal(size=83))
+    estimate = holdout_error(y, np.zeros(83), metric="mse", in_time_order=True)
+    blocks = np.array_split(np.square(y), 8)
+    means, sizes = np.array([b.mean() for b in blocks]), np.array([len(b) for b in blocks])
+    block_of = np.arange(83) * 8 // 83
+    sums = np.bincount(block_of, weights=np.square(y) - np.square(y).mean())
+    error = np.sqrt(8 / 7 * np.square(sums).sum()) / 83
+    reach = stats.t.ppf(0.975, 7) * error
+    assert (estimate.method, estimate.n_units, estimate.indicative) == ("block_t", 8, False)
+    assert estimate.ci_high == pytest.approx(np.square(y).mean() + reach)
+    assert "conditional" in estimate.estimand
+    assert "neighbouring rows are not independent" in str(estimate.note)
+    assert sizes.min() >= 10
+    assert np.average(means, weights=sizes) == pytest.approx(estimate.error)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "method", "indicative"), [(5, "range", True), (6, "block_t", True), (12, "block_t", False)]
+)
+def test_few_rows_in_time_order_give_few_blocks(n_rows: int, method: str, indicative: bool) -> None:
+    y = np.random.default_rng(0).normal(size=n_rows)
+    estimate = holdout_error(y, np.zeros(n_rows), metric="rmse", in_time_order=True)
+    assert (estimate.method, estimate.indicative) == (method, indicative)
+    assert (estimate.ci_low is None) == (method == "range")
+    if method == "range":
+        assert "no interval from 2 blocks" in str(estimate.note)
+
+
+@pytest.mark.slow
+def test_blocks_cover_where_rows_would_not(seed: int) -> None:
+    # Losses of an AR(.9) series forgotten after some 30 rows; the expected loss is 1.
+    runs, by_blocks, by_rows = 400, 0, 0
+    for run in range(runs):
+        rng = np.random.default_rng([seed, run])
+        steps = rng.normal(size=500) * np.sqrt(1 - 0.9**2)
+        series = np.empty(500)
+        level = rng.normal()
+        for row, step in enumerate(steps):
+            level = 0.9 * level + step
+            series[row] = level
+        for ordered in (True, False):
+            estimate = holdout_error(series, np.zeros(500), metric="mse", in_time_order=ordered)
+            inside = estimate.ci_low <= 1.0 <= estimate.ci_high
+            by_blocks, by_rows = by_blocks + (ordered and inside), by_rows + (not ordered and inside)
+    print(f"counted by rows: {by_rows} / {runs}; power against a true rate of 0.78: {power(runs, 0.88, 0.78):.2f}")
+    assert_rate("interval over eight blocks covers", by_blocks, runs, at_least=0.88)
+    assert by_rows < by_blocks

@@ -7,7 +7,7 @@ model is chosen and fitted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from heldout._arrays import take_rows
 from heldout.auditing.model_file import FittedModel
-from heldout.auditing.plan import N_TEST_BLOCKS
 from heldout.auditing.request import Request
 from heldout.auditing.scoring import Setting
 from heldout.errors import DataError
@@ -154,7 +153,14 @@ def judge_on_second_table(second: SecondTable, dataset: Dataset, best: FittedMod
     """Return the `test` section of the report; the model comes in fitted, and nothing is chosen by this table."""
     rows = best.features_for(second.given, second.features)
     prediction = _predicted(best.estimator, rows, setting, len(second.classes) or None)
-    estimate = _estimate(second, prediction, setting)
+    estimate = holdout_error(
+        second.y,
+        prediction,
+        metric=setting.metric,
+        groups=second.groups,
+        in_time_order=setting.is_ordered,
+        confidence_level=setting.confidence_level,
+    )
     codes = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction
     shift = compare(
         dataset.features.with_columns(_as_column(dataset)),
@@ -173,29 +179,6 @@ def judge_on_second_table(second: SecondTable, dataset: Dataset, best: FittedMod
         "shift": shift.to_dict(),
         "verdict": shift.verdict,
     }
-
-
-def _estimate(second: SecondTable, prediction: NDArray[Any], setting: Setting) -> ErrorEstimate:
-    """Judge the predictions; where rows come in time, blocks of consecutive rows are counted, not rows."""
-    blocks = None
-    if setting.is_ordered:
-        n = len(second.y)
-        blocks = np.arange(n) * min(N_TEST_BLOCKS, n) // n
-    estimate = holdout_error(
-        second.y,
-        prediction,
-        metric=setting.metric,
-        groups=second.groups if blocks is None else blocks,
-        confidence_level=setting.confidence_level,
-    )
-    if blocks is None:
-        return estimate
-    return replace(
-        estimate,
-        method="block_t" if estimate.ci_low is not None else "range",
-        estimand="error of this very model, conditional on the periods of this file",
-        note=f"{estimate.n_units} blocks of consecutive rows are counted: neighbouring rows are not independent",
-    )
 
 
 def _error_fields(estimate: ErrorEstimate) -> dict[str, Any]:

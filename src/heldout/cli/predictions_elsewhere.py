@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,16 @@ def evaluate_predictions(request: Request, file: Path, column: str) -> tuple[Err
     y = dataset.target.values[known]
     values, metric = _as_judged(predicted[known], dataset, request.metric, column)
     groups = None if dataset.groups is None else dataset.groups[known]
-    estimate = holdout_error(y, values, metric=metric, groups=groups, confidence_level=request.confidence_level)
+    estimate = holdout_error(
+        y,
+        values,
+        metric=metric,
+        groups=groups,
+        in_time_order=dataset.time is not None,
+        confidence_level=request.confidence_level,
+    )
+    # The predictions may come from several models, one per fold.
+    estimate = replace(estimate, estimand=estimate.estimand.replace("this very model", "the models that made them"))
     missing = int((~known).sum())
     heading = f"{dataset.source}: {len(y):,} rows with a prediction in column {column!r}" + (
         f", {missing:,} without left out." if missing else "."

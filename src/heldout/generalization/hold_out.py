@@ -7,12 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import as_codes, as_target
 from heldout.errors import InvalidInput
-from heldout.generalization.error_estimate import FEWEST_GROUPS, ErrorEstimate, on_metric_scale
-from heldout.generalization.evidence import SETTLED_GROUPS
+from heldout.generalization.error_estimate import FEWEST_BLOCKS, FEWEST_GROUPS, ErrorEstimate, on_metric_scale
+from heldout.generalization.evidence import SETTLED_BLOCKS, SETTLED_GROUPS
 from heldout.generalization.intervals import MeanInterval, check_confidence_level, unit_t, wilson
 from heldout.losses import METRICS, Metric
 
 __all__ = ["holdout_error"]
+
+N_BLOCKS = 8
 
 
 def holdout_error(
@@ -21,6 +23,7 @@ def holdout_error(
     *,
     metric: str | Metric,
     groups: ArrayLike | None = None,
+    in_time_order: bool = False,
     confidence_level: float = 0.95,
 ) -> ErrorEstimate:
     """Judge predictions made by a model that never saw these rows, nor chose by them.
@@ -36,6 +39,10 @@ def holdout_error(
     prediction : array, shape (n_rows,) or (n_rows, n_classes)
     metric : str or Metric
     groups : array, shape (n_rows,), optional
+    in_time_order : bool, default False
+        Whether rows stand in time order. Neighbours then share their luck, so eight blocks of consecutive rows are
+        counted instead of rows or groups (fewer than 6: indicative; fewer than 3: no interval), and the interval is
+        conditional on the periods of the file.
     confidence_level : float, default 0.95
 
     Returns
@@ -61,12 +68,18 @@ def holdout_error(
     if metric.loss.prediction == "value" and predicted.ndim == 2:
         predicted = predicted.argmax(axis=1)
     losses = metric.loss.per_row(truth, predicted)
-    units = None if groups is None else as_codes(groups, len(losses))[0]
+    if in_time_order:
+        units: NDArray[np.intp] | None = _consecutive_blocks(len(losses))
+    else:
+        units = None if groups is None else as_codes(groups, len(losses))[0]
     n_units = len(losses) if units is None else int(units.max()) + 1
     mean = float(losses.mean())
-    method, interval, note = _interval(losses, units, n_units, metric, confidence_level)
+    interval_of = _block_interval if in_time_order else _interval
+    method, interval, note = interval_of(losses, units, n_units, metric, confidence_level)
     low, high, error = (None, None, None) if interval is None else on_metric_scale(interval, metric)
     whose = "rows like those of this file" if units is None else "rows of groups like those of this file"
+    whose = "the periods of this file, and conditional on them" if in_time_order else whose
+    settled = SETTLED_BLOCKS if in_time_order else SETTLED_GROUPS
     return ErrorEstimate(
         error=metric.from_mean_loss(mean),
         ci_low=low,
@@ -75,7 +88,7 @@ def holdout_error(
         training_error=None,
         method=method,
         estimand=f"error of this very model on {whose}",
-        indicative=units is not None and n_units < SETTLED_GROUPS,
+        indicative=units is not None and n_units < settled,
         n_fits=0,
         n_rows=len(losses),
         n_units=n_units,
@@ -111,6 +124,33 @@ def _interval(
     if n_units >= FEWEST_GROUPS:
         note = f"only {n_units} groups: the interval is indicative" if n_units < SETTLED_GROUPS else None
         return "t_groups", unit_t(losses, units, level), note
+    return "range", None, _range_note(losses, units, metric, "groups")
+
+
+def _block_interval(
+    losses: NDArray[np.float64],
+    units: NDArray[np.intp] | None,
+    n_units: int,
+    metric: Metric,
+    level: float,
+) -> tuple[str, MeanInterval | None, str | None]:
+    if units is None or n_units < FEWEST_BLOCKS:
+        return (
+            "range",
+            None,
+            _range_note(losses, np.zeros(len(losses), np.intp) if units is None else units, metric, "blocks"),
+        )
+    note = f"{n_units} blocks of consecutive rows are counted: neighbouring rows are not independent"
+    return "block_t", unit_t(losses, units, level), note
+
+
+def _range_note(losses: NDArray[np.float64], units: NDArray[np.intp], metric: Metric, what: str) -> str:
     means = np.bincount(units, weights=losses) / np.bincount(units)
     ends = sorted(metric.from_mean_loss(float(end)) for end in (means.min(), means.max()))
-    return "range", None, f"no interval from {n_units} groups: the lowest has {ends[0]:.4g}, the highest {ends[1]:.4g}"
+    return f"no interval from {len(means)} {what}: the lowest has {ends[0]:.4g}, the highest {ends[1]:.4g}"
+
+
+def _consecutive_blocks(n_rows: int) -> NDArray[np.intp]:
+    # A block needs two rows at least; eight are what the time-ordered folds have.
+    n_blocks = max(min(N_BLOCKS, n_rows // 2), 1)
+    return np.asarray(np.arange(n_rows) * n_blocks // n_rows, np.intp)
