@@ -108,7 +108,8 @@ def test_few_rows_in_time_order_give_few_blocks(n_rows: int, method: str, indica
 
 @pytest.mark.slow
 def test_blocks_cover_where_rows_would_not(seed: int) -> None:
-    # Losses of an AR(.9) series forgotten after some 30 rows; the expected loss is 1.
+    # Squares of an AR(.9) series forgotten after some 30 rows, mean 1: skewed, and eight blocks are few, so a little
+    # less than the nominal level is claimed.
     runs, by_blocks, by_rows = 400, 0, 0
     for run in range(runs):
         rng = np.random.default_rng([seed, run])
@@ -122,6 +123,6 @@ def test_blocks_cover_where_rows_would_not(seed: int) -> None:
             estimate = holdout_error(series, np.zeros(500), metric="mse", in_time_order=ordered)
             inside = estimate.ci_low <= 1.0 <= estimate.ci_high
             by_blocks, by_rows = by_blocks + (ordered and inside), by_rows + (not ordered and inside)
-    print(f"counted by rows: {by_rows} / {runs}; power against a true rate of 0.78: {power(runs, 0.88, 0.78):.2f}")
-    assert_rate("interval over eight blocks covers", by_blocks, runs, at_least=0.88)
+    print(f"counted by rows: {by_rows} / {runs}; power against a true rate of 0.75: {power(runs, 0.85, 0.75):.2f}")
+    assert_rate("interval over eight blocks covers", by_blocks, runs, at_least=0.85)
     assert by_rows < by_blocks
