@@ -340,3 +340,29 @@ def test_the_report_says_how_many_permutations_were_affordable() -> None:
     rng = np.random.default_rng(0)
     report = check(rng.normal(size=(60, 2)), n_permutations=99)
     assert report.n_permutations == 99
+
+
+def test_a_mass_point_of_discrete_data_is_not_held_out_as_one(seed: int) -> None:
+    # A third of the rows have the lowest value everywhere, as a detection limit gives; some rows stand there twice.
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(300, 3))
+    X[:100] = -1.0
+    X[250:] = X[200:250]
+    y = X[:, 0] + rng.normal(size=300)
+    y[:100], y[250:] = 0.0, y[200:250]
+    order = rng.permutation(300)
+    report = check(X[order], y[order])
+    assert report.n_duplicates == 99 + 50
+    assert report.duplicate_units is not None
+    counts = np.bincount(report.duplicate_units)
+    assert sorted(np.unique(counts).tolist()) == [1, 2]
+    assert (counts == 2).sum() == 50
+
+
+def test_a_mass_point_alone_joins_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = np.where(rng.random((200, 2)) < 0.5, 0.0, rng.normal(size=(200, 2)))
+    report = check(X)
+    assert report.n_duplicates > 20
+    assert report.duplicate_units is None
+    assert "copies" not in report.verdict

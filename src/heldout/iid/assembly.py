@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time as clock
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heldout.iid.columns import ColumnValues
+from heldout.iid.duplicates import copies, joined_copies
 from heldout.iid.families import Family, affordable
 from heldout.iid.findings import findings_of
 from heldout.iid.groups import IntraclassCorrelation, intraclass_correlation
@@ -44,9 +46,15 @@ class Copied:
     def held(self) -> bool:
         """Whether copies are so many that sets of them are held out together.
 
-        Whether equal rows are copies or discrete data's right cannot be known, so the share alone decides.
+        Whether equal rows are copies or discrete data's right cannot be known for small sets, so their share alone
+        decides; large sets are mass points (see `joined_copies`).
         """
-        return self.n_copies > HELD_TOGETHER * self.codes.size
+        return int(copies(self.units).sum()) > HELD_TOGETHER * self.codes.size
+
+    @cached_property
+    def units(self) -> NDArray[np.intp]:
+        """Codes of what is held out together."""
+        return joined_copies(self.codes)
 
 
 def _target_matrix(target: ColumnValues) -> NDArray[np.float64]:
@@ -223,7 +231,7 @@ def assemble(
         verdict=verdict,
         choice=choice,
         seconds=clock.perf_counter() - started,
-        duplicate_units=copied.codes if copied.held else None,
+        duplicate_units=copied.units if copied.held else None,
         validity="; ".join(dict.fromkeys(family.validity for family in families)),
         groups=question.groups,
         time=question.time,
