@@ -252,3 +252,13 @@ def test_the_same_seed_repeats_the_correction(setting: Setting) -> None:
     other = choose(scored, replace(setting, seed=2), 60)
     assert first.corrected == again.corrected
     assert first.corrected.share_of_resamples_won != other.corrected.share_of_resamples_won
+
+
+def test_with_too_few_groups_the_share_stands_without_an_interval() -> None:
+    setting = setting_of(subjects_table(0, 5, 16), group=["subject"])
+    rng = np.random.default_rng(0)
+    spread = rng.uniform(0.5, 1.5, setting.n_rows)
+    scored = judged(setting, {"baseline": 4 * spread, "model": spread})
+    found = improvement_over(scored["baseline"], scored["model"], 0.0, setting)
+    assert found.share == pytest.approx(0.5)  # half the RMSE
+    assert found.ci is None

@@ -366,3 +366,12 @@ def test_a_mass_point_alone_joins_nothing(seed: int) -> None:
     assert report.n_duplicates > 20
     assert report.duplicate_units is None
     assert "copies" not in report.verdict
+
+
+@pytest.mark.parametrize(("n_new", "scheme"), [(1, "blocked_time"), (4, "group_time")])
+def test_nine_tenths_of_the_last_rows_in_known_groups_make_it_future_alone(n_new: int, scheme: str) -> None:
+    time = np.repeat(np.arange(90.0), 2)
+    groups = np.arange(180) % 12
+    groups[-n_new:] = 50 + np.arange(n_new)  # the last block holds 20 rows: 95 % and 80 % of them are known
+    X = np.random.default_rng(0).normal(size=(180, 2))
+    assert check(X, order=time, groups=groups).choice.scheme == scheme

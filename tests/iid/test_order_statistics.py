@@ -159,3 +159,36 @@ def test_shown_correlations_stay_within_one_and_equal_the_naive_double_loop(draw
         naive = (a @ b) / np.sqrt((a @ a) * (b @ b))
         assert found[lag - 1, 0] == pytest.approx(naive, abs=1e-5)
         assert abs(found[lag - 1, 0]) <= 1 + 1e-9
+
+
+def test_scores_are_taken_around_the_permutation_mean() -> None:
+    values = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])  # symmetric: no correction for skewness
+    statistics = in_one_run(values)
+    z = standard(values)[0].astype(float)
+    orders = list(permutations(range(6)))
+    products = np.array([sum(z[list(p)][i] * z[list(p)][i + 1] for i in range(5)) for p in orders])
+    for place in (products.argmin(), products.argmax(), 17):
+        away = abs(products[place] - products.mean()) / products.std()
+        naive = max(-special.log_ndtr(-away) - np.log(2), 0)
+        assert statistics.scores(np.array(orders[place]))[0] == pytest.approx(naive, abs=1e-4)
+
+
+class Counting:
+    """A statistic whose permuted values are known: 0, 1, 2, ... against an observed 7."""
+
+    def __init__(self) -> None:
+        self.at = -1
+
+    def scores(self, order: object) -> np.ndarray:
+        return np.array([7.0 if order is None else float(order)])
+
+    def draw(self, rng: object) -> int:  # noqa: ARG002 - the protocol hands a generator over
+        self.at += 1
+        return self.at
+
+
+def test_single_p_values_count_the_observed_order_too() -> None:
+    result = maximum_test(Counting(), 9, 0, "known", 1)
+    # Of the permuted 0 .. 8, two (7 and 8) reach 7: (1 + 2) / (1 + 9).
+    assert result.p_values[0] == pytest.approx(0.3)
+    assert result.adjusted[0] == pytest.approx(0.3)
