@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from heldout._random import stream_seed
-from heldout.auditing.candidates import blamed_on
+from heldout.auditing.candidates import Candidate, blamed_on
 from heldout.auditing.optimism import fewest_units
 from heldout.auditing.plan import DECOMPOSITION_FOLDS, MAX_PARTITIONS, MIN_PARTITIONS, Clock, PlanKept
 from heldout.auditing.scoring import Progress, Scored, Setting
@@ -18,7 +18,7 @@ from heldout.errors import InvalidInput
 from heldout.losses import METRICS
 from heldout.tradeoff import Decomposition, decompose, excess_bias
 
-__all__ = ["Shortfall", "measure_shortfall"]
+__all__ = ["Shortfall", "decompose_candidate", "measure_shortfall"]
 
 FEWEST_ROWS_PER_FIT = 20
 FEWEST_ROWS_WHEN_CAPPED = 200  # fewer would describe another model than the one that is fitted
@@ -121,22 +121,34 @@ def _rows_per_half(scored: Mapping[str, Scored], wanted: Sequence[str], setting:
 def _decomposed(scored: Scored, setting: Setting, plan: PlanKept) -> Decomposition:
     if plan.decomposition_rows is not None:
         plan.leave_out(f"rows beyond {plan.decomposition_rows:,} per fit in the decomposition")
+    return decompose_candidate(
+        scored.candidate, setting, n_partitions=plan.n_partitions, max_rows=plan.decomposition_rows
+    )
+
+
+def decompose_candidate(
+    candidate: Candidate, setting: Setting, *, n_partitions: int, max_rows: int | None = None
+) -> Decomposition:
+    """Split one candidate's error into its parts, on the folds of the table's own split.
+
+    The halves and the seed are the same for every candidate, so their parts are paired.
+    """
     classification = setting.classes is not None
-    with blamed_on(scored.candidate):
+    with blamed_on(candidate):
         return decompose(
-            scored.candidate.estimator,
-            setting.rows_for(scored.candidate),
+            candidate.estimator,
+            setting.rows_for(candidate),
             setting.y,
             loss="zero_one" if classification else "squared_error",
             splitter=setting.splitter(n_folds=_fold_count(setting)),
             groups=setting.halves_by,
-            n_partitions=plan.n_partitions,
+            n_partitions=n_partitions,
             random_state=stream_seed(setting.seed, "decomposition"),
             n_jobs=setting.n_jobs,
             sample_weight=setting.dataset.weight,
             classes=list(setting.classes) if setting.classes is not None else None,
             confidence_level=setting.confidence_level,
-            max_rows=plan.decomposition_rows,
+            max_rows=max_rows,
         )
 
 

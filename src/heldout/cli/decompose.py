@@ -51,26 +51,11 @@ def decompose(
 
 
 def _decompose_candidate(stage: Stage, n_partitions: int) -> dict[str, Any]:
-    from heldout._random import stream_seed
     from heldout.auditing.document import plain
-    from heldout.auditing.plan import DECOMPOSITION_FOLDS
-    from heldout.tradeoff import decompose as split_error
+    from heldout.auditing.shortfall import decompose_candidate
 
-    setting = stage.setting
     with fits_in_threads():
-        parts = split_error(
-            stage.candidate.estimator,
-            setting.rows_for(stage.candidate),
-            setting.y,
-            loss="squared_error" if setting.classes is None else "zero_one",
-            splitter=setting.splitter(n_folds=min(setting.n_folds, DECOMPOSITION_FOLDS)),
-            groups=setting.dataset.groups if setting.report.choice.scheme in {"group", "group_time"} else None,
-            n_partitions=n_partitions,
-            random_state=stream_seed(setting.seed, "decomposition"),
-            n_jobs=setting.n_jobs,
-            classes=None if setting.classes is None else list(setting.classes),
-            confidence_level=setting.confidence_level,
-        )
+        parts = decompose_candidate(stage.candidate, stage.setting, n_partitions=n_partitions)
     fields = [name + ending for name in PARTS for ending in ("", "_ci", "_standard_error")]
     values = {field: getattr(parts, field) for field in fields}
     kept = ("loss", "label", "method", "n_train", "n_fits", "n_partitions", "n_units", "confidence_level")
@@ -86,8 +71,8 @@ def _decompose_candidate(stage: Stage, n_partitions: int) -> dict[str, Any]:
     return document
 
 
-def _ends(document: dict[str, Any], name: str) -> tuple[float, float, float]:
-    low, high = document[f"{name}_ci"]
+def _ends(document: dict[str, Any], name: str) -> tuple[float | None, float | None, float]:
+    low, high = document[f"{name}_ci"] or (None, None)
     return low, high, document["confidence_level"]
 
 
