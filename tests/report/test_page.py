@@ -286,3 +286,12 @@ def test_paths_with_dots_in_names_are_found() -> None:
     assert look_up(document, "candidates.99.error") is None
     assert look_up(document, "candidates.x") is None
     assert look_up({"a": float("nan")}, "a") is None
+
+
+def test_a_winner_whose_improvement_reaches_zero_is_not_said_to_lie_below_the_baseline() -> None:
+    document = SAMPLES["regression"]()
+    document["winner"]["improvement_ci"] = [-0.02, 0.32]
+    page = render_html(document)
+    heading = next(part for part in page.split("<h2") if "Chosen:" in part).partition("</h2>")[0]
+    assert "not shown to beat" in heading
+    assert "below" not in heading

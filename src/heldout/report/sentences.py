@@ -125,7 +125,11 @@ def candidates_finding(words: Words) -> str:
         return words.say("No candidate was shown to beat {name}.", name=name)
     parts = {"name": name, "metric": words.text("winner.metric_label"), "error": words.number("winner.error")}
     sentence = "Chosen: {name}, {metric} {error}"
-    if (words.at("winner.improvement") or 0) > 0 and baseline is not None:
+    ends = words.at("winner.improvement_ci")
+    if ends is not None and ends[0] <= 0 and baseline is not None:
+        sentence += ", not shown to beat {baseline}"
+        parts["baseline"] = words.text(f"candidates.{baseline}.label")
+    elif (words.at("winner.improvement") or 0) > 0 and baseline is not None:
         sentence += ", {gain} below {baseline}"
         parts |= {
             "gain": words.percent("winner.improvement"),
