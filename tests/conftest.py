@@ -25,3 +25,20 @@ def open_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no open data sets at {folder}: set HELDOUT_DATA to run this test")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print every measured rate, hits / runs, whichever worker measured it and whether it passed or not."""
+    rates = [
+        line
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, text in report.sections
+        if "stdout" in name
+        for line in text.splitlines()
+        if " / " in line and "claimed" in line
+    ]
+    if rates:
+        terminalreporter.section("rates measured (hits / runs)")
+        for line in sorted(set(rates)):
+            terminalreporter.line(line)
