@@ -18,14 +18,12 @@ from scipy import stats
 from heldout._random import stream_seed
 from heldout.auditing.plan import Clock, PlanKept
 from heldout.auditing.scoring import Progress, Scored, Setting, score_once, zero_one_losses
+from heldout.generalization.error_estimate import FEWEST_BLOCKS, FEWEST_GROUPS
 from heldout.losses import METRICS, Metric
 from heldout.splits import matched_random_folds
 
 __all__ = ["Optimism", "PlannedFolds", "chosen_at_random", "fewest_units", "linearised", "measure_optimism"]
 
-# Fewer units than these give no interval.
-FEWEST_UNITS = 6
-FEWEST_BLOCKS = 3
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -65,7 +63,7 @@ class Optimism:
 
 def fewest_units(setting: Setting) -> int:
     """Return how many groups or blocks an interval needs at least."""
-    return FEWEST_BLOCKS if setting.is_ordered else FEWEST_UNITS
+    return FEWEST_BLOCKS if setting.is_ordered else FEWEST_GROUPS
 
 
 def linearised(losses: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:

@@ -18,8 +18,6 @@ from heldout.errors import DataError, InvalidInput
 
 __all__ = ["Clock", "PlanKept", "fold_count"]
 
-# From this many rows on, one set of folds already gives an interval narrower than anything repeats would change.
-ROWS_FOR_WALD = 20_000
 MAX_REPEATS = 3
 MIN_PARTITIONS = 2  # the spread between partitions is the Monte-Carlo error
 MAX_PARTITIONS = 5

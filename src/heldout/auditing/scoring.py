@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heldout._random import stream_seed
 from heldout.auditing.candidates import Candidate, blamed_on
-from heldout.auditing.plan import MAX_REPEATS, ROWS_FOR_WALD, Clock, PlanKept
+from heldout.auditing.plan import MAX_REPEATS, Clock, PlanKept
 from heldout.generalization import (
     ErrorEstimate,
     OutOfFold,
@@ -21,6 +21,7 @@ from heldout.generalization import (
     out_of_fold,
     paired_difference,
 )
+from heldout.generalization.error_estimate import ROWS_FOR_WALD
 from heldout.iid import IIDReport
 from heldout.losses import Metric
 from heldout.table import Dataset
