@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from threadpoolctl import threadpool_info
 
-from heldout._random import generator, seed_of, stream, stream_seed
+from heldout._random import seed_of, stream, stream_seed
 from heldout._threads import one_thread_inside
 from heldout.errors import InvalidInput
 
@@ -69,15 +69,9 @@ def test_none_draws_a_fresh_seed() -> None:
     ("state", "came"), [(-1, "0 or more, got -1"), ("7", "got '7'"), (1.5, "got 1.5"), (True, "got True")]
 )
 def test_what_is_no_random_state_is_named(state: Any, came: str) -> None:
-    for use in (seed_of, stream, stream_seed, generator):
+    for use in (seed_of, stream, stream_seed):
         with pytest.raises(InvalidInput, match=f"random_state must be .*{came}"):
             use(state)
-
-
-def test_a_generator_is_used_as_it_is_and_a_seed_makes_one() -> None:
-    mine = np.random.default_rng(0)
-    assert generator(mine) is mine
-    assert generator(5).integers(2**62) == np.random.default_rng(5).integers(2**62)
 
 
 def openmp_threads() -> set[int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from heldout.errors import InvalidInput
 
-__all__ = ["generator", "seed_of", "stream", "stream_seed"]
+__all__ = ["seed_of", "stream", "stream_seed"]
 
 
 def seed_of(random_state: Any) -> int:
@@ -60,10 +60,3 @@ def stream(random_state: Any, *names: str | int) -> np.random.Generator:
 def stream_seed(random_state: Any, *names: str | int) -> int:
     """Return a 31-bit seed for code that wants an integer (scikit-learn estimators)."""
     return int(_sequence(random_state, names).generate_state(1)[0] & 0x7FFFFFFF)
-
-
-def generator(random_state: Any) -> np.random.Generator:
-    """Return a Generator for `random_state` (see `seed_of`)."""
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    return np.random.default_rng(seed_of(random_state))
