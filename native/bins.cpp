@@ -1,7 +1,8 @@
 #include "bins.hpp"
 
+#include "parallel.hpp"
+
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,6 +13,36 @@ namespace {
 // All weights of a column together stay below 2^54, so that 254 times any of them fits an int64.
 constexpr int kWeightBits = 54;
 
+constexpr std::size_t kRowsPerTile = 1024;
+constexpr std::size_t kFeaturesPerPass = 8; // features whose values are read from memory together
+
+// Values as unsigned integers of the same order and width.
+template <typename Real> struct KeyOf;
+template <> struct KeyOf<float> {
+  using type = std::uint32_t;
+};
+template <> struct KeyOf<double> {
+  using type = std::uint64_t;
+};
+template <typename Real> using Key = typename KeyOf<Real>::type;
+
+// Flip all bits of negative values, the sign of the others.
+template <typename Real> Key<Real> key_of(Real value) {
+  value += Real{0}; // -0.0 becomes 0.0
+  Key<Real> bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  constexpr Key<Real> sign = Key<Real>{1} << (8 * sizeof bits - 1);
+  return bits & sign ? ~bits : bits | sign;
+}
+
+template <typename Real> Real value_of(Key<Real> key) {
+  constexpr Key<Real> sign = Key<Real>{1} << (8 * sizeof key - 1);
+  const Key<Real> bits = key & sign ? key ^ sign : ~key;
+  Real value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 struct Entry {
   std::uint64_t key; // orders as the value does
   std::int64_t weight;
@@ -21,21 +52,6 @@ struct DistinctValue {
   double value;
   std::int64_t weight;
 };
-
-// Doubles as unsigned integers of the same order: flip all bits of negative ones, the sign of the others.
-std::uint64_t key_of(double value) {
-  value += 0.0; // -0.0 becomes 0.0
-  std::uint64_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits >> 63 ? ~bits : bits | (std::uint64_t{1} << 63);
-}
-
-double value_of(std::uint64_t key) {
-  const std::uint64_t bits = key >> 63 ? key ^ (std::uint64_t{1} << 63) : ~key;
-  double value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 // The power of two that weights are multiplied by before rounding. It depends on the largest weight and the
 // number of rows only, hence not on their order; integer weights stay exact while count * largest < 2^54.
@@ -49,54 +65,79 @@ int weight_exponent(double largest, std::size_t count) {
 
 // The rows that shape cuts: neither missing nor of weight 0. A positive weight never rounds to 0.
 template <typename Real>
-std::vector<Entry> shaping_rows(Strided<Real> column, const Strided<double> *weights) {
+std::vector<Entry> shaping_rows(Strided<Real> column, const Strided<double> &weights) {
   std::vector<Entry> entries;
   entries.reserve(column.size);
   double largest = 0.0;
   for (std::size_t i = 0; i < column.size; ++i) {
     const double value = column[i];
-    const double weight = weights ? (*weights)[i] : 1.0;
-    if (std::isnan(value) || !(weight > 0.0)) continue;
-    largest = std::max(largest, weight);
+    if (std::isnan(value) || !(weights[i] > 0.0)) continue;
+    largest = std::max(largest, weights[i]);
     entries.push_back({key_of(value), 1});
   }
-  if (!weights || entries.empty()) return entries;
+  if (entries.empty()) return entries;
   const int exponent = weight_exponent(largest, entries.size());
   std::size_t next = 0;
   for (std::size_t i = 0; i < column.size; ++i) {
-    const double weight = (*weights)[i];
-    if (std::isnan(static_cast<double>(column[i])) || !(weight > 0.0)) continue;
-    const double scaled = std::nearbyint(std::ldexp(weight, exponent));
+    if (std::isnan(static_cast<double>(column[i])) || !(weights[i] > 0.0)) continue;
+    const double scaled = std::nearbyint(std::ldexp(weights[i], exponent));
     entries[next++].weight = std::max<std::int64_t>(1, static_cast<std::int64_t>(scaled));
   }
   return entries;
 }
 
-// Radix sort, 11 bits at a time; a digit that is the same in all keys is skipped (float32 and small integers
-// leave most of the low digits zero). Small columns are not worth the tables.
-void sort_by_key(std::vector<Entry> &entries) {
-  if (entries.size() < 4096) {
-    std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) { return a.key < b.key; });
-    return;
+template <typename Real> void append_keys(Strided<Real> column, std::vector<Key<Real>> &keys) {
+  const std::size_t before = keys.size();
+  keys.resize(before + column.size);
+  std::size_t next = before;
+  for (std::size_t i = 0; i < column.size; ++i) {
+    keys[next] = key_of(column[i]);
+    next += !std::isnan(column[i]);
   }
-  constexpr int kDigitBits = 11, kDigits = 6;
-  constexpr std::size_t kTable = std::size_t{1} << kDigitBits;
-  std::vector<std::size_t> counts(kDigits * kTable, 0);
-  for (const Entry &entry : entries)
-    for (int d = 0; d < kDigits; ++d) ++counts[d * kTable + (entry.key >> (d * kDigitBits)) % kTable];
-  std::vector<Entry> other(entries.size());
-  for (int d = 0; d < kDigits; ++d) {
-    std::size_t *table = counts.data() + d * kTable;
-    if (table[(entries[0].key >> (d * kDigitBits)) % kTable] == entries.size()) continue;
-    std::size_t start = 0;
-    for (std::size_t digit = 0; digit < kTable; ++digit) {
-      const std::size_t count = table[digit];
+  keys.resize(next);
+}
+
+// Radix sort of things that have a key, `digit_bits` at a time; a digit that is the same in all keys is skipped (small
+// integers leave most digits so). A table costs as much as some hundred rows, so few rows take smaller digits.
+template <typename Thing, typename GetKey> void radix_sort(std::vector<Thing> &things, std::vector<Thing> &other, GetKey key) {
+  constexpr int key_bits = 8 * sizeof(key(things[0]));
+  const int digit_bits = things.size() < 1024 ? 8 : 11;
+  const int n_digits = (key_bits + digit_bits - 1) / digit_bits;
+  const std::size_t table_size = std::size_t{1} << digit_bits, mask = table_size - 1;
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(n_digits) * table_size, 0);
+  for (const Thing &thing : things)
+    for (int d = 0; d < n_digits; ++d) ++counts[static_cast<std::size_t>(d) * table_size + ((key(thing) >> (d * digit_bits)) & mask)];
+  other.resize(things.size());
+  for (int d = 0; d < n_digits; ++d) {
+    std::uint32_t *table = counts.data() + static_cast<std::size_t>(d) * table_size;
+    const int shift = d * digit_bits;
+    if (table[(key(things[0]) >> shift) & mask] == things.size()) continue;
+    std::uint32_t start = 0;
+    for (std::size_t digit = 0; digit < table_size; ++digit) {
+      const std::uint32_t count = table[digit];
       table[digit] = start;
       start += count;
     }
-    for (const Entry &entry : entries) other[table[(entry.key >> (d * kDigitBits)) % kTable]++] = entry;
-    entries.swap(other);
+    for (const Thing &thing : things) other[table[(key(thing) >> shift) & mask]++] = thing;
+    things.swap(other);
   }
+}
+
+constexpr std::size_t kFewThings = 64;
+
+void sort_entries(std::vector<Entry> &entries) {
+  std::vector<Entry> other;
+  if (entries.size() < kFewThings)
+    std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) { return a.key < b.key; });
+  else
+    radix_sort(entries, other, [](const Entry &entry) { return entry.key; });
+}
+
+template <typename Unsigned> void sort_keys(std::vector<Unsigned> &keys, std::vector<Unsigned> &other) {
+  if (keys.size() < kFewThings)
+    std::sort(keys.begin(), keys.end());
+  else
+    radix_sort(keys, other, [](Unsigned key) { return key; });
 }
 
 std::vector<DistinctValue> distinct_values(const std::vector<Entry> &sorted) {
@@ -105,7 +146,18 @@ std::vector<DistinctValue> distinct_values(const std::vector<Entry> &sorted) {
     if (i > 0 && sorted[i].key == sorted[i - 1].key)
       values.back().weight += sorted[i].weight;
     else
-      values.push_back({value_of(sorted[i].key), sorted[i].weight});
+      values.push_back({value_of<double>(sorted[i].key), sorted[i].weight});
+  }
+  return values;
+}
+
+template <typename Real> std::vector<DistinctValue> distinct_keys(const std::vector<Key<Real>> &sorted) {
+  std::vector<DistinctValue> values;
+  for (std::size_t i = 0; i < sorted.size();) {
+    std::size_t next = i + 1;
+    while (next < sorted.size() && sorted[next] == sorted[i]) ++next;
+    values.push_back({static_cast<double>(value_of<Real>(sorted[i])), static_cast<std::int64_t>(next - i)});
+    i = next;
   }
   return values;
 }
@@ -160,41 +212,82 @@ std::vector<double> quantile_cuts(const std::vector<DistinctValue> &values, int 
   return cuts;
 }
 
+std::vector<double> cuts_of(const std::vector<DistinctValue> &values, int max_bins) {
+  if (values.size() > static_cast<std::size_t>(max_bins)) return quantile_cuts(values, max_bins);
+  std::vector<double> cuts;
+  for (std::size_t j = 1; j < values.size(); ++j) cuts.push_back(cut_between(values[j - 1].value, values[j].value));
+  return cuts;
+}
+
 } // namespace
 
 template <typename Real>
 std::vector<double> find_cut_points(Strided<Real> column, const Strided<double> *weights, int max_bins) {
-  std::vector<Entry> entries = shaping_rows(column, weights);
-  sort_by_key(entries);
-  const std::vector<DistinctValue> values = distinct_values(entries);
-  if (values.size() > static_cast<std::size_t>(max_bins)) return quantile_cuts(values, max_bins);
-  std::vector<double> cuts;
-  for (std::size_t j = 1; j < values.size(); ++j)
-    cuts.push_back(cut_between(values[j - 1].value, values[j].value));
-  return cuts;
+  if (weights) {
+    std::vector<Entry> entries = shaping_rows(column, *weights);
+    sort_entries(entries);
+    return cuts_of(distinct_values(entries), max_bins);
+  }
+  std::vector<Key<Real>> keys, other;
+  append_keys(column, keys);
+  sort_keys(keys, other);
+  return cuts_of(distinct_keys<Real>(keys), max_bins);
 }
 
 template <typename Real>
-void bin_codes(Strided<Real> column, const std::vector<double> &cut_points, std::uint8_t *codes) {
-  // Padded with +inf, which is below nothing, the search takes the same steps for every value: no branch to
-  // mispredict. `step` is the smallest power of two with 2 * step > number of cuts.
-  std::array<double, 256> cuts;
-  cuts.fill(std::numeric_limits<double>::infinity());
-  std::copy(cut_points.begin(), cut_points.end(), cuts.begin());
-  std::size_t first_step = 1;
-  while (2 * first_step <= cut_points.size()) first_step *= 2;
-  for (std::size_t i = 0; i < column.size; ++i) {
-    const double value = column[i];
-    std::size_t below = 0;
-    for (std::size_t step = first_step; step > 0; step /= 2)
-      below += cuts[below + step - 1] < value ? step : 0;
-    codes[i] = std::isnan(value) ? kMissing : static_cast<std::uint8_t>(below);
+std::vector<std::vector<double>> find_all_cut_points(const StridedMatrix<Real> &matrix, const Strided<double> *weights, int max_bins,
+                                                     Team &team) {
+  std::vector<std::vector<double>> all(matrix.n_features);
+  if (weights) {
+    team.each(matrix.n_features, [&](std::size_t feature, int) {
+      all[feature] = find_cut_points(matrix.column(feature, 0, matrix.n_rows), weights, max_bins);
+    });
+    return all;
   }
+  const std::size_t n_groups = (matrix.n_features + kFeaturesPerPass - 1) / kFeaturesPerPass;
+  team.each(n_groups, [&](std::size_t group, int) {
+    const std::size_t first = group * kFeaturesPerPass, last = std::min(first + kFeaturesPerPass, matrix.n_features);
+    std::vector<std::vector<Key<Real>>> keys(last - first);
+    for (std::size_t tile = 0; tile < matrix.n_rows; tile += kRowsPerTile)
+      for (std::size_t feature = first; feature < last; ++feature)
+        append_keys(matrix.column(feature, tile, std::min(kRowsPerTile, matrix.n_rows - tile)), keys[feature - first]);
+    std::vector<Key<Real>> other;
+    for (std::size_t feature = first; feature < last; ++feature) {
+      std::vector<Key<Real>> &own = keys[feature - first];
+      sort_keys(own, other);
+      all[feature] = cuts_of(distinct_keys<Real>(own), max_bins);
+      std::vector<Key<Real>>().swap(own);
+    }
+  });
+  return all;
 }
 
-template std::vector<double> find_cut_points(Strided<float>, const Strided<double> *, int);
-template std::vector<double> find_cut_points(Strided<double>, const Strided<double> *, int);
-template void bin_codes(Strided<float>, const std::vector<double> &, std::uint8_t *);
-template void bin_codes(Strided<double>, const std::vector<double> &, std::uint8_t *);
+template <typename Real>
+void bin_codes(Strided<Real> column, const CutSearch<Real> &search, std::uint8_t *codes) {
+  for (std::size_t i = 0; i < column.size; ++i) codes[i] = search(column[i]);
+}
+
+// Row by row in memory, a whole pass per feature would fetch every cache line once per feature; a block of rows that
+// fits the cache is read once.
+template <typename Real>
+void bin_all_codes(const StridedMatrix<Real> &matrix, const std::vector<std::vector<double>> &cut_points, std::uint8_t *codes, Team &team) {
+  std::vector<CutSearch<Real>> searches(cut_points.begin(), cut_points.end());
+  team.chunks(matrix.n_rows, kRowsPerTile, [&](std::size_t begin, std::size_t end, int) {
+    for (std::size_t first = begin; first < end; first += kRowsPerTile)
+      for (std::size_t feature = 0; feature < matrix.n_features; ++feature)
+        bin_codes(matrix.column(feature, first, std::min(kRowsPerTile, end - first)), searches[feature],
+                  codes + feature * matrix.n_rows + first);
+  });
+}
+
+#define HELDOUT_INSTANTIATE(Real)                                                                                           \
+  template std::vector<double> find_cut_points(Strided<Real>, const Strided<double> *, int);                               \
+  template std::vector<std::vector<double>> find_all_cut_points(const StridedMatrix<Real> &, const Strided<double> *, int, \
+                                                                Team &);                                                   \
+  template void bin_codes(Strided<Real>, const CutSearch<Real> &, std::uint8_t *);                                         \
+  template void bin_all_codes(const StridedMatrix<Real> &, const std::vector<std::vector<double>> &, std::uint8_t *, Team &);
+HELDOUT_INSTANTIATE(float)
+HELDOUT_INSTANTIATE(double)
+#undef HELDOUT_INSTANTIATE
 
 } // namespace heldout

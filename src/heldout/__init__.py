@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from heldout import generalization, iid, losses, resampling, splits, table, tradeoff
     from heldout.auditing import Audit, audit, load
+    from heldout.boosting import BoostingClassifier, BoostingRegressor
     from heldout.report import displays
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "BoostingClassifier",
+    "BoostingRegressor",
     "audit",
     "displays",
     "generalization",
@@ -32,6 +35,8 @@ __all__ = [
 
 _HOME = {
     "Audit": "heldout.auditing",
+    "BoostingClassifier": "heldout.boosting",
+    "BoostingRegressor": "heldout.boosting",
     "audit": "heldout.auditing",
     "displays": "heldout.report.displays",
     "load": "heldout.auditing",

@@ -1,5 +1,17 @@
-"""The tree engine's Python face. So far its first stage: bins."""
+"""The tree engine's Python face: bins, growth, ensembles."""
 
 from heldout.trees.binned import MAX_BINS, MISSING, Binned
+from heldout.trees.ensemble import TreeEnsemble
+from heldout.trees.growth import Growth, Objective, ValidationRows, best_constants, grow_rounds
 
-__all__ = ["MAX_BINS", "MISSING", "Binned"]
+__all__ = [
+    "MAX_BINS",
+    "MISSING",
+    "Binned",
+    "Growth",
+    "Objective",
+    "TreeEnsemble",
+    "ValidationRows",
+    "best_constants",
+    "grow_rounds",
+]

@@ -83,7 +83,9 @@ class Binned:
     cut_points: tuple[NDArray[np.float64], ...]
 
     @classmethod
-    def from_array(cls, X: ArrayLike, sample_weight: ArrayLike | None = None, max_bins: int = MAX_BINS) -> Binned:
+    def from_array(
+        cls, X: ArrayLike, sample_weight: ArrayLike | None = None, max_bins: int = MAX_BINS, *, n_threads: int = 1
+    ) -> Binned:
         """Find the cut points of each feature and bin all rows.
 
         Parameters
@@ -94,6 +96,8 @@ class Binned:
             At least 0. Scaling all weights by a power of two changes nothing.
         max_bins : int
             From 2 to 254.
+        n_threads : int, default 1
+            The bins are the same for any number.
 
         Raises
         ------
@@ -112,9 +116,8 @@ class Binned:
         if matrix.shape[0] == 0 or matrix.shape[1] == 0:
             raise InvalidInput(f"X must have rows and features, got shape {matrix.shape}: pass at least one of each")
         weight = None if sample_weight is None else _checked_weight(sample_weight, matrix.shape[0])
-        columns = range(matrix.shape[1])
-        cut_points = tuple(_native.find_cut_points(matrix[:, j], weight, bins) for j in columns)
-        return cls(_native.bin_codes(matrix, cut_points), cut_points)
+        cut_points = tuple(_native.find_all_cut_points(matrix, weight, bins, n_threads))
+        return cls(_native.bin_codes(matrix, cut_points, n_threads), cut_points)
 
     def __post_init__(self) -> None:
         self.codes.setflags(write=False)

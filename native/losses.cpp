@@ -1,0 +1,146 @@
+#include "losses.hpp"
+
+#include "arithmetic.hpp"
+#include "parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace heldout {
+namespace {
+
+constexpr std::size_t kSmallestChunk = 4096;
+constexpr double kSmallestShare = 1e-15; // of a class without weight: its log must be finite
+
+template <bool Weighted> void squared(const Targets &t, const double *scores, std::size_t first, std::size_t last, float *g, float *h) {
+  const double factor = std::ldexp(1.0, -t.exponent);
+  for (std::size_t row = first; row < last; ++row) {
+    const double difference = (scores[row] - t.target[row]) * factor;
+    g[row] = static_cast<float>(Weighted ? difference * t.weight[row] : difference);
+    if (Weighted) h[row] = static_cast<float>(t.weight[row]);
+  }
+}
+
+// An error in probability p, the hessian p (1 - p), both times the weight.
+inline void of_probability(const Targets &t, std::size_t row, double p, double y, float *g, float *h) {
+  const double weight = t.weight ? t.weight[row] : 1.0;
+  g[row] = static_cast<float>((p - y) * weight);
+  h[row] = static_cast<float>(p * (1.0 - p) * weight);
+}
+
+// Integer sums at a power of two that leaves room for n values of the largest magnitude.
+class FixedPoint {
+public:
+  FixedPoint(double largest, std::size_t n) {
+    int exponent = 0, bits = 0;
+    std::frexp(largest, &exponent);
+    while (n >> bits) ++bits;
+    shift_ = 61 - exponent - bits;
+  }
+  void add(double value, std::int64_t times) {
+    sum_ += static_cast<std::int64_t>(std::nearbyint(std::ldexp(value, shift_))) * times;
+  }
+  double value() const { return std::ldexp(static_cast<double>(sum_), -shift_); }
+
+private:
+  int shift_ = 0;
+  std::int64_t sum_ = 0;
+};
+
+} // namespace
+
+int target_exponent(const double *target, const std::uint8_t *count, std::size_t n_rows, const double *scores) {
+  double largest = 0.0;
+  for (std::size_t row = 0; row < n_rows; ++row)
+    if (!count || count[row] != 0) largest = std::max(largest, std::fabs(scores[row] - target[row]));
+  int exponent = 0;
+  if (largest > 0.0) std::frexp(largest, &exponent);
+  return exponent;
+}
+
+void log_normalisers(const double *scores, std::size_t n_rows, int n_outputs, Team &team, std::vector<double> &out) {
+  out.resize(n_rows);
+  team.chunks(n_rows, kSmallestChunk / 4, [&](std::size_t first, std::size_t last, int) {
+    for (std::size_t row = first; row < last; ++row) {
+      double top = scores[row];
+      for (int k = 1; k < n_outputs; ++k) top = std::max(top, scores[static_cast<std::size_t>(k) * n_rows + row]);
+      double sum = 0.0;
+      for (int k = 0; k < n_outputs; ++k) sum += exponential(scores[static_cast<std::size_t>(k) * n_rows + row] - top);
+      out[row] = top + natural_logarithm(sum);
+    }
+  });
+}
+
+void differentiate(const Targets &t, int output, const double *scores, const double *log_normaliser, Team &team, float *gradient,
+                   float *hessian) {
+  team.chunks(t.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
+    if (t.loss == Loss::squared) {
+      t.weight ? squared<true>(t, scores, first, last, gradient, hessian) : squared<false>(t, scores, first, last, gradient, hessian);
+    } else if (t.loss == Loss::logistic) {
+      for (std::size_t row = first; row < last; ++row)
+        of_probability(t, row, logistic(scores[row]), t.target[row], gradient, hessian);
+    } else {
+      for (std::size_t row = first; row < last; ++row)
+        of_probability(t, row, exponential(scores[row] - log_normaliser[row]), t.target[row] == output ? 1.0 : 0.0, gradient,
+                       hessian);
+    }
+  });
+}
+
+double mean_loss(const Targets &t, const double *scores, Team &team) {
+  std::vector<double> normalisers;
+  if (t.loss == Loss::softmax) log_normalisers(scores, t.n_rows, t.n_outputs, team, normalisers);
+  double sum = 0.0, all = 0.0;
+  for (std::size_t row = 0; row < t.n_rows; ++row) {
+    double loss;
+    if (t.loss == Loss::squared) {
+      loss = (scores[row] - t.target[row]) * (scores[row] - t.target[row]) / 2;
+    } else if (t.loss == Loss::logistic) { // log(1 + e^F) - y F without overflow
+      const double f = scores[row], size = f < 0 ? -f : f;
+      loss = (f > 0 ? f : 0.0) - t.target[row] * f + natural_logarithm(1.0 + exponential(-size));
+    } else {
+      loss = normalisers[row] - scores[static_cast<std::size_t>(t.target[row]) * t.n_rows + row];
+    }
+    const double weight = t.weight ? t.weight[row] : 1.0;
+    sum += weight * loss;
+    all += weight;
+  }
+  return sum / all;
+}
+
+std::vector<double> best_constants(const Targets &t, const std::uint8_t *count) {
+  const auto times = [&](std::size_t row) -> std::int64_t { return count ? count[row] : 1; };
+  double heaviest = 0.0, low = std::numeric_limits<double>::infinity(), high = -low;
+  std::size_t n = 0;
+  for (std::size_t row = 0; row < t.n_rows; ++row) {
+    if (times(row) == 0) continue;
+    n += static_cast<std::size_t>(times(row));
+    heaviest = std::max(heaviest, t.weight ? t.weight[row] : 1.0);
+    low = std::min(low, t.target[row]);
+    high = std::max(high, t.target[row]);
+  }
+  FixedPoint all(heaviest, n);
+  for (std::size_t row = 0; row < t.n_rows; ++row) all.add(t.weight ? t.weight[row] : 1.0, times(row));
+  if (t.loss == Loss::squared) {
+    // Around the middle of the range, so that a far-off origin costs no digits.
+    const double middle = low / 2 + high / 2, half = std::max(high - middle, middle - low);
+    FixedPoint sum(half / heaviest > 0 ? half * heaviest : 1.0, n);
+    for (std::size_t row = 0; row < t.n_rows; ++row)
+      if (times(row) > 0) sum.add((t.target[row] - middle) * (t.weight ? t.weight[row] : 1.0), times(row));
+    return {middle + sum.value() / all.value()};
+  }
+  std::vector<double> shares;
+  const int n_classes = t.loss == Loss::logistic ? 2 : t.n_outputs;
+  for (int k = 0; k < n_classes; ++k) {
+    FixedPoint sum(heaviest, n);
+    for (std::size_t row = 0; row < t.n_rows; ++row)
+      if (t.target[row] == k) sum.add(t.weight ? t.weight[row] : 1.0, times(row));
+    shares.push_back(std::max(sum.value() / all.value(), kSmallestShare));
+  }
+  if (t.loss == Loss::logistic) return {natural_logarithm(shares[1] / shares[0])};
+  for (double &share : shares) share = natural_logarithm(share);
+  return shares;
+}
+
+} // namespace heldout

@@ -1,0 +1,256 @@
+#include "quantise.hpp"
+
+#include "parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace heldout {
+namespace {
+
+constexpr std::size_t kSmallestChunk = 8192;
+
+// Sums of magnitudes are taken at a power of two that leaves room for n rows of the largest one.
+struct Magnitude {
+  float largest = 0.0f;
+  double sum = 0.0; // an upper bound of the sum of |value| * count, the same for any order
+};
+
+int bits_of(std::size_t n) {
+  int bits = 0;
+  while (n >> bits) ++bits;
+  return bits;
+}
+
+std::int64_t rounded(double value) { return static_cast<std::int64_t>(std::nearbyint(value)); }
+
+template <typename Value> void largest_and_sums(const Derivatives &rows, Team &team, Value value, Magnitude &out) {
+  const auto n_threads = static_cast<std::size_t>(team.size());
+  std::vector<float> largest(n_threads, 0.0f);
+  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int thread) {
+    float top = 0.0f;
+    for (std::size_t row = first; row < last; ++row) top = std::max(top, value(row));
+    largest[static_cast<std::size_t>(thread)] = top;
+  });
+  out.largest = *std::max_element(largest.begin(), largest.end());
+  if (!(out.largest > 0.0f)) return;
+  int exponent = 0;
+  std::frexp(out.largest, &exponent); // largest < 2^exponent
+  const int shift = 52 - exponent - bits_of(rows.n_rows);
+  const double factor = std::ldexp(1.0, shift);
+  std::vector<std::int64_t> sums(n_threads, 0);
+  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int thread) {
+    std::int64_t sum = 0;
+    for (std::size_t row = first; row < last; ++row)
+      sum += static_cast<std::int64_t>(static_cast<double>(value(row)) * factor);
+    sums[static_cast<std::size_t>(thread)] = sum;
+  });
+  std::int64_t sum = static_cast<std::int64_t>(rows.n_rows); // what truncation has lost is below 1 a row
+  for (const std::int64_t part : sums) sum += part;
+  out.sum = std::ldexp(static_cast<double>(sum), -shift);
+}
+
+// The largest e with sum * 2^e + slack <= limit, less a millionth for products that were rounded to float.
+int exponent_below(double sum, double limit, double slack) {
+  if (!(sum > 0.0)) return 0;
+  int exponent = 0;
+  std::frexp((limit * (1 - 1e-6) - slack) / sum, &exponent); // 2^(exponent - 1) <= quotient < 2^exponent
+  return exponent - 1;
+}
+
+struct Measured {
+  Magnitude gradient, hessian; // each times the row's count
+  std::int64_t count = 0;
+  std::uint8_t largest_count = 1;
+};
+
+Measured measure(const Derivatives &rows, Team &team) {
+  Measured found;
+  if (rows.count) {
+    for (std::size_t row = 0; row < rows.n_rows; ++row) {
+      found.count += rows.count[row];
+      found.largest_count = std::max(found.largest_count, rows.count[row]);
+    }
+    const auto *g = rows.gradient;
+    const auto *h = rows.hessian;
+    const auto *c = rows.count;
+    largest_and_sums(rows, team, [=](std::size_t i) { return std::fabs(g[i]) * static_cast<float>(c[i]); }, found.gradient);
+    if (h) largest_and_sums(rows, team, [=](std::size_t i) { return h[i] * static_cast<float>(c[i]); }, found.hessian);
+  } else {
+    found.count = static_cast<std::int64_t>(rows.n_rows);
+    const auto *g = rows.gradient;
+    const auto *h = rows.hessian;
+    largest_and_sums(rows, team, [=](std::size_t i) { return std::fabs(g[i]); }, found.gradient);
+    if (h) largest_and_sums(rows, team, [=](std::size_t i) { return h[i]; }, found.hessian);
+  }
+  if (!rows.hessian) {
+    found.hessian.largest = static_cast<float>(found.largest_count);
+    found.hessian.sum = static_cast<double>(found.count);
+  }
+  return found;
+}
+
+Scale unit_scale(const Measured &m) {
+  Scale scale;
+  scale.format = Format::unit;
+  scale.gradient_exponent = exponent_below(m.gradient.sum, std::ldexp(1.0, 39) - 1, static_cast<double>(m.count));
+  return scale;
+}
+
+Scale wide_scale(const Measured &m) {
+  Scale scale;
+  scale.format = Format::wide;
+  scale.count_bits = std::max(kUnitCountBits, bits_of(static_cast<std::size_t>(m.count)));
+  const auto slack = static_cast<double>(m.count);
+  scale.gradient_exponent = exponent_below(m.gradient.sum, std::ldexp(1.0, 47), slack);
+  scale.hessian_exponent = exponent_below(m.hessian.sum, std::ldexp(1.0, std::min(39, 63 - scale.count_bits)), slack);
+  return scale;
+}
+
+Scale narrow_scale(const Measured &m) {
+  Scale scale;
+  scale.format = Format::narrow;
+  const auto slack = static_cast<double>(m.count);
+  scale.gradient_exponent = exponent_below(m.gradient.sum, std::ldexp(1.0, 23) - 1, slack);
+  scale.hessian_exponent = exponent_below(m.hessian.sum, std::ldexp(1.0, kNarrowHessianBits) - 1, slack);
+  return scale;
+}
+
+Scale flushed_scale(const Measured &m, const FormatRule &rule) {
+  Scale scale;
+  scale.format = Format::flushed;
+  scale.count_bits = std::max(kUnitCountBits, bits_of(static_cast<std::size_t>(m.count)));
+  const double limit = std::ldexp(1.0, rule.flushed_bits);
+  const double room = m.largest_count; // for rounding
+  scale.gradient_exponent = exponent_below(m.gradient.largest, limit, room);
+  scale.hessian_exponent = exponent_below(m.hessian.largest, limit, room);
+  const std::size_t by_value = (std::size_t{1} << 23) - 1, by_count = (std::size_t{1} << kNarrowCountBits) - 1;
+  scale.rows_per_flush = std::min(by_value >> rule.flushed_bits, by_count / m.largest_count);
+  return scale;
+}
+
+// Whether a mean gradient still counts some tens of units: below, most rows would round to little or nothing.
+bool flushed_resolves(const Measured &m, const FormatRule &rule) {
+  const double mean = m.gradient.sum / static_cast<double>(m.count);
+  const double mean_hessian = m.hessian.sum / static_cast<double>(m.count);
+  const double limit = std::ldexp(1.0, rule.flushed_bits - 7);
+  return mean * limit * 4 >= m.gradient.largest && mean_hessian * limit * 4 >= m.hessian.largest;
+}
+
+Scale choose(const Measured &m, bool unit_hessian, const FormatRule &rule) {
+  const auto count = static_cast<std::size_t>(m.count);
+  const bool one_word_holds_count = count < (std::size_t{1} << kUnitCountBits);
+  switch (rule.forced) {
+  case static_cast<int>(Format::narrow):
+    return narrow_scale(m);
+  case static_cast<int>(Format::flushed):
+    return flushed_scale(m, rule);
+  case static_cast<int>(Format::wide):
+    return wide_scale(m);
+  default:
+    break;
+  }
+  if (unit_hessian && one_word_holds_count) return unit_scale(m);
+  if (count <= rule.narrow_limit) return narrow_scale(m);
+  return flushed_resolves(m, rule) ? flushed_scale(m, rule) : wide_scale(m);
+}
+
+struct Packed {
+  Sums total;
+  std::int64_t lost = 0; // rows whose gradient is not 0 but rounds to it
+};
+
+template <bool Unit, bool Hessian, bool Count>
+Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first, std::size_t last, std::int64_t *words) {
+  const double of_gradient = std::ldexp(1.0, scale.gradient_exponent);
+  const double of_hessian = std::ldexp(1.0, scale.hessian_exponent);
+  const std::int64_t one = rounded(of_hessian);
+  Packed packed;
+  for (std::size_t row = first; row < last; ++row) {
+    const std::int64_t count = Count ? rows.count[row] : 1;
+    const std::int64_t g = rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
+    packed.lost += g == 0 && rows.gradient[row] != 0.0f && count != 0;
+    packed.total.gradient += g;
+    packed.total.count += count;
+    if (Unit) {
+      words[row] = static_cast<std::int64_t>(static_cast<std::uint64_t>(g) << kUnitCountBits) + count;
+      continue;
+    }
+    const std::int64_t h = (Hessian ? rounded(static_cast<double>(rows.hessian[row]) * of_hessian) : one) * count;
+    packed.total.hessian += h;
+    if (scale.format == Format::wide) {
+      words[2 * row] = g;
+      words[2 * row + 1] = (h << scale.count_bits) + count;
+    } else {
+      words[row] = static_cast<std::int64_t>(static_cast<std::uint64_t>(g) << kNarrowGradientShift) +
+                   (h << kNarrowCountBits) + count;
+    }
+  }
+  if (Unit) packed.total.hessian = packed.total.count;
+  return packed;
+}
+
+Packed pack(const Derivatives &rows, const Scale &scale, Team &team, std::vector<std::int64_t> &words) {
+  words.resize(rows.n_rows * static_cast<std::size_t>(scale.words_per_row()));
+  std::vector<Packed> parts(static_cast<std::size_t>(team.size()));
+  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int thread) {
+    const bool unit = scale.format == Format::unit;
+    auto *function = unit ? (rows.count ? &pack_rows<true, false, true> : &pack_rows<true, false, false>)
+                     : rows.hessian ? (rows.count ? &pack_rows<false, true, true> : &pack_rows<false, true, false>)
+                                    : (rows.count ? &pack_rows<false, false, true> : &pack_rows<false, false, false>);
+    parts[static_cast<std::size_t>(thread)] = function(rows, scale, first, last, words.data());
+  });
+  Packed all;
+  for (const Packed &part : parts) {
+    all.total.gradient += part.total.gradient;
+    all.total.hessian += part.total.hessian;
+    all.total.count += part.total.count;
+    all.lost += part.lost;
+  }
+  return all;
+}
+
+} // namespace
+
+void quantise(const Derivatives &rows, const FormatRule &rule, Team &team, Quantised &out) {
+  const Measured measured = measure(rows, team);
+  out.scale = choose(measured, rows.hessian == nullptr, rule);
+  Packed packed = pack(rows, out.scale, team, out.words);
+  // One huge gradient can leave nothing of all others: then the fields are too short, whatever their average says.
+  if (rule.forced < 0 && out.scale.format != Format::wide && packed.lost * 8 > measured.count) {
+    out.scale = wide_scale(measured);
+    packed = pack(rows, out.scale, team, out.words);
+  }
+  out.total = packed.total;
+  const double slack = static_cast<double>(measured.count), limit = std::ldexp(1.0, 62);
+  out.fine_gradient_exponent = exponent_below(measured.gradient.sum, limit, slack);
+  out.fine_hessian_exponent = exponent_below(measured.hessian.sum, limit, slack);
+}
+
+Sums unpack(const Scale &scale, const std::int64_t *words, std::size_t plane_stride) {
+  Sums sums;
+  const std::int64_t word = words[0];
+  if (scale.format == Format::unit) {
+    sums.gradient = word >> kUnitCountBits;
+    sums.count = sums.hessian = word & ((std::int64_t{1} << kUnitCountBits) - 1);
+  } else if (scale.format == Format::narrow) {
+    sums.gradient = word >> kNarrowGradientShift;
+    sums.hessian = (word >> kNarrowCountBits) & ((std::int64_t{1} << kNarrowHessianBits) - 1);
+    sums.count = word & ((std::int64_t{1} << kNarrowCountBits) - 1);
+  } else {
+    sums.gradient = word;
+    const auto rest = static_cast<std::uint64_t>(words[plane_stride]);
+    sums.hessian = static_cast<std::int64_t>(rest >> scale.count_bits);
+    sums.count = static_cast<std::int64_t>(rest & ((std::uint64_t{1} << scale.count_bits) - 1));
+  }
+  return sums;
+}
+
+Sums sums_of_row(const Quantised &derivatives, std::size_t row) {
+  Scale scale = derivatives.scale;
+  if (scale.format == Format::wide) return unpack(scale, derivatives.words.data() + 2 * row, 1);
+  if (scale.format == Format::flushed) scale.format = Format::narrow;
+  return unpack(scale, derivatives.words.data() + row, 1);
+}
+
+} // namespace heldout

@@ -1,0 +1,136 @@
+"""The stages of a boosting fit: bin, start from the best constant or the rounds there are, grow, keep the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.boosting.parameters import FitPlan
+from heldout.errors import InvalidInput
+from heldout.trees import Binned, Objective, TreeEnsemble, ValidationRows, best_constants, grow_rounds
+
+__all__ = ["Round", "fit_rounds", "refuse_sparse"]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a callback is told after a round.
+
+    Parameters
+    ----------
+    number : int
+        From 1 on.
+    validation_loss : float or None
+        Half the mean squared error, or the mean log loss, of the validation rows; None without such rows.
+    """
+
+    number: int
+    validation_loss: float | None
+
+
+def refuse_sparse(X: Any) -> None:
+    """Raise InvalidInput for a sparse matrix, with the remedy."""
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise InvalidInput(
+            f"X is a sparse matrix ({type(X).__name__}), which is not taken: pass X.toarray(), one byte per cell is kept"
+        )
+
+
+def fit_rounds(
+    estimator: Any,
+    plan: FitPlan,
+    X: NDArray[np.floating[Any]],
+    objective: Objective,
+    X_val: Any,
+    target_val: NDArray[np.float64] | None,
+    callback: Callable[[Round], Any] | None,
+) -> None:
+    """Grow the rounds that `plan` asks for and put what came of it onto the estimator.
+
+    Raises
+    ------
+    InvalidInput
+        `early_stopping` without validation rows, half of them given, other columns than `X`, or fewer rounds asked for
+        than a warm start has.
+    """
+    before = _rounds_before(estimator, plan, X)
+    held = _checked_validation(plan, X, X_val, target_val)
+    weight = objective.count if objective.weight is None else objective.weight
+    if objective.weight is not None and objective.count is not None:
+        weight = objective.weight * objective.count
+    binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
+    base = best_constants(objective) if before is None else before.base
+    scores = _scores(before, base, X, plan.n_threads)
+    n_before = 0 if before is None else before.n_trees // before.n_outputs
+    growth = replace(plan.growth, n_rounds=plan.growth.n_rounds - n_before, first_round=n_before)
+    validation = None
+    if held is not None and target_val is not None:
+        validation = ValidationRows(
+            codes=binned.transform(held),
+            objective=Objective(objective.loss, target_val, n_outputs=objective.n_outputs),
+            scores=_scores(before, base, held, plan.n_threads),
+            patience=plan.patience,
+        )
+    told = None if callback is None else (lambda number, loss: bool(callback(Round(number + 1, loss))))
+    grown, losses, best = grow_rounds(
+        binned, objective, growth, scores, base, validation=validation, callback=told, n_threads=plan.n_threads
+    )
+    if plan.patience and best >= 0:
+        grown = grown.head((best + 1) * grown.n_outputs)
+    estimator.ensemble_ = grown if before is None else before.followed_by(grown)
+    earlier = estimator.validation_losses_ if before is not None else np.empty(0)
+    estimator.validation_losses_ = np.concatenate([earlier, losses])
+
+
+def _rounds_before(estimator: Any, plan: FitPlan, X: NDArray[Any]) -> TreeEnsemble | None:
+    before: TreeEnsemble | None = getattr(estimator, "ensemble_", None) if estimator.warm_start else None
+    if before is None:
+        return None
+    if before.n_features != X.shape[1]:
+        raise InvalidInput(
+            f"warm_start began with {before.n_features} features, got {X.shape[1]}: pass the same columns, or fit a new model"
+        )
+    n_rounds = before.n_trees // before.n_outputs
+    if plan.growth.n_rounds < n_rounds:
+        raise InvalidInput(
+            f"n_trees must be at least the {n_rounds} rounds that warm_start has, got {plan.growth.n_rounds}: ask for more"
+        )
+    return before
+
+
+def _checked_validation(
+    plan: FitPlan, X: NDArray[Any], X_val: Any, target_val: NDArray[np.float64] | None
+) -> NDArray[np.floating[Any]] | None:
+    if (X_val is None) != (target_val is None):
+        lacking = "X_val" if X_val is None else "y_val"
+        raise InvalidInput(f"X_val and y_val belong together, got no {lacking}: pass both or neither")
+    if X_val is None:
+        if plan.patience:
+            raise InvalidInput(
+                f"early_stopping needs rows to judge the rounds by, got early_stopping={plan.patience} and no X_val: "
+                "pass X_val and y_val to fit"
+            )
+        return None
+    from sklearn.utils import check_array
+
+    refuse_sparse(X_val)
+    held = check_array(X_val, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    if held.shape[1] != X.shape[1] or target_val is None or target_val.shape != (held.shape[0],):
+        came = None if target_val is None else target_val.shape
+        raise InvalidInput(
+            f"X_val must have {X.shape[1]} columns and y_val one value per row, got shapes {held.shape} and {came}: "
+            "pass rows like those of X"
+        )
+    return np.asarray(held)
+
+
+def _scores(
+    before: TreeEnsemble | None, base: NDArray[np.float64], X: NDArray[np.floating[Any]], n_threads: int
+) -> NDArray[np.float64]:
+    if before is not None:
+        return np.ascontiguousarray(before.raw(X, n_threads).T)
+    return np.repeat(base[:, None], X.shape[0], axis=1)

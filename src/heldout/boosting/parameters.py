@@ -1,0 +1,94 @@
+"""What a boosting estimator is told, checked once before a fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from heldout._random import seed_of
+from heldout._threads import n_threads
+from heldout.errors import InvalidInput
+from heldout.trees import MAX_BINS, Growth
+
+__all__ = ["DEFAULT_PATIENCE", "FitPlan", "checked_plan"]
+
+DEFAULT_PATIENCE = 20
+"""Rounds without a better validation loss that end a fit with `early_stopping=True`."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """Checked parameters, in the engine's terms.
+
+    Parameters
+    ----------
+    growth : Growth
+    value_bins : int
+        Most bins of values a feature gets, beside the one for missing values.
+    patience : int
+        0 means that nothing stops the fit early.
+    n_threads : int
+    """
+
+    growth: Growth
+    value_bins: int
+    patience: int
+    n_threads: int
+
+
+def checked_plan(estimator: Any) -> FitPlan:
+    """Check the parameters of a boosting estimator.
+
+    Raises
+    ------
+    InvalidInput
+        A parameter of another kind or out of range.
+    """
+    return FitPlan(
+        growth=Growth(
+            n_rounds=_whole(estimator, "n_trees", 1),
+            learning_rate=_number(estimator, "learning_rate", above=0.0),
+            max_leaves=_whole(estimator, "max_leaves", 1, 2**20),
+            least_count=max(1, math.ceil(_number(estimator, "min_leaf_weight", least=0.0, most=2.0**31))),
+            l2=_number(estimator, "l2", least=0.0),
+            max_features=_number(estimator, "max_features", above=0.0, most=1.0),
+            seed=seed_of(estimator.random_state) % 2**64,
+        ),
+        value_bins=min(_whole(estimator, "max_bins", 2, MAX_BINS + 1), MAX_BINS),
+        patience=_patience(estimator.early_stopping),
+        n_threads=n_threads(estimator.n_jobs),
+    )
+
+
+def _whole(estimator: Any, name: str, least: int, most: int = 2**31 - 1) -> int:
+    value = getattr(estimator, name)
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        raise InvalidInput(f"{name} must be a whole number from {least} to {most}, got {value!r}: choose one in that range")
+    return int(value)
+
+
+def _number(
+    estimator: Any, name: str, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf
+) -> float:
+    value = getattr(estimator, name)
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not (value >= least and value > above and value <= most):
+        low = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
+        high = f" and at most {most:g}" if most < math.inf else ""
+        raise InvalidInput(f"{name} must be a finite number {low}{high}, got {value!r}: choose one in that range")
+    return float(value)
+
+
+def _patience(early_stopping: Any) -> int:
+    if isinstance(early_stopping, bool | np.bool_):
+        return DEFAULT_PATIENCE if early_stopping else 0
+    if isinstance(early_stopping, int | np.integer) and early_stopping > 0:
+        return int(early_stopping)
+    raise InvalidInput(
+        f"early_stopping must be True, False or a number of rounds above 0, got {early_stopping!r}: "
+        "give the rounds without a better validation loss that end the fit"
+    )

@@ -1,0 +1,111 @@
+"""Row weights as the engine takes them: how often a row is there, and what multiplies its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heldout.errors import InvalidInput
+
+__all__ = ["counts_and_factors", "factors_of_classes"]
+
+_MOST_TIMES = 255  # a row's multiplicity is one byte
+
+
+def counts_and_factors(
+    sample_weight: ArrayLike | None, n_rows: int
+) -> tuple[NDArray[np.uint8] | None, NDArray[np.float64] | None]:
+    """Split row weights into multiplicities and factors.
+
+    Whole numbers up to 255 say how often a row is there, so a weight of 3 equals three copies, in leaf sizes too. Other
+    weights multiply the derivatives of a row that is there once. A row of weight 0 is not there.
+
+    Returns
+    -------
+    count : array of uint8, shape (n_rows,), or None where each row is there once
+    factor : array of float64, shape (n_rows,), or None where all are 1
+
+    Raises
+    ------
+    InvalidInput
+        Another shape, weights that are negative or not finite, or nothing but zeros.
+
+    Examples
+    --------
+    >>> counts_and_factors([1, 3, 0], 3)
+    (array([1, 3, 0], dtype=uint8), None)
+    >>> counts_and_factors([0.5, 2.0], 2)
+    (None, array([0.5, 2. ]))
+    """
+    if sample_weight is None:
+        return None, None
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"sample_weight must be numbers, got {type(sample_weight).__name__}: pass an array") from None
+    if weight.ndim == 0:
+        weight = np.full(n_rows, float(weight))
+    if weight.shape != (n_rows,):
+        raise InvalidInput(f"sample_weight must have shape ({n_rows},), got {weight.shape}: pass one weight per row")
+    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if bad.size:
+        raise InvalidInput(
+            f"sample_weight must be finite and at least 0, got {weight[bad[0]]} in row {bad[0]}: mend it"
+        )
+    if not weight.any():
+        raise InvalidInput(f"sample_weight must be above 0 somewhere, got {n_rows} zeros: leave it out or mend it")
+    if (weight == 1).all():
+        return None, None
+    if weight.max() <= _MOST_TIMES and (weight == np.floor(weight)).all():
+        return weight.astype(np.uint8), None
+    there = (weight > 0).astype(np.uint8)
+    return (None if there.all() else there), np.ascontiguousarray(weight)
+
+
+def factors_of_classes(
+    class_weight: Any, classes: NDArray[Any], codes: NDArray[np.intp], count: NDArray[np.uint8] | None
+) -> NDArray[np.float64] | None:
+    """Return the factor of each row's class, or None without class weights.
+
+    Parameters
+    ----------
+    class_weight : None, "balanced" or mapping of class to weight
+        "balanced" makes all classes weigh the same: n_rows / (n_classes * rows of the class). A class that the mapping
+        lacks has weight 1.
+    classes : array, shape (n_classes,)
+    codes : array of int, shape (n_rows,)
+        Class number of each row.
+    count : array of uint8, shape (n_rows,), optional
+        How often each row is there.
+
+    Raises
+    ------
+    InvalidInput
+        Another kind of class weight, an unknown class, or a weight that is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors_of_classes("balanced", np.array(["a", "b"]), np.array([0, 0, 0, 1]), None)
+    array([0.66666667, 0.66666667, 0.66666667, 2.        ])
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        sizes = np.bincount(codes, weights=count, minlength=len(classes))
+        return np.asarray(sizes.sum() / (len(classes) * np.maximum(sizes, 1)))[codes]
+    if not isinstance(class_weight, Mapping):
+        raise InvalidInput(f"class_weight must be None, 'balanced' or a dict of weights, got {class_weight!r}: pass one")
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise InvalidInput(f"class_weight names {unknown[0]!r}, which is no class of y: the classes are {labels}")
+    factors = np.ones(len(labels))
+    for label, weight in class_weight.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < np.inf:
+            raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r}: mend it")
+        factors[labels.index(label)] = weight
+    return None if (factors == 1).all() else factors[codes]
