@@ -9,6 +9,7 @@ namespace heldout {
 namespace {
 
 constexpr std::size_t kSmallestChunk = 8192;
+constexpr std::int64_t kSmallGradient = 4096; // its 8 lowest bits are 6 % of it
 
 // Sums of magnitudes are taken at a power of two that leaves room for n rows of the largest one.
 struct Magnitude {
@@ -157,7 +158,8 @@ Scale choose(const Measured &m, bool unit_hessian, const FormatRule &rule) {
 
 struct Packed {
   Sums total;
-  std::int64_t lost = 0; // rows whose gradient is not 0 but rounds to it
+  std::int64_t lost = 0;  // rows whose gradient is not 0 but rounds to it
+  std::int64_t small = 0; // rows whose gradient is not 0 but below kSmallGradient
 };
 
 template <bool Unit, bool Hessian, bool Count>
@@ -170,6 +172,7 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
     const std::int64_t count = Count ? rows.count[row] : 1;
     const std::int64_t g = rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
     packed.lost += g == 0 && rows.gradient[row] != 0.0f && count != 0;
+    if (Unit) packed.small += g != 0 && g < kSmallGradient && g > -kSmallGradient;
     packed.total.gradient += g;
     packed.total.count += count;
     if (Unit) {
@@ -206,6 +209,7 @@ Packed pack(const Derivatives &rows, const Scale &scale, Team &team, std::vector
     all.total.hessian += part.total.hessian;
     all.total.count += part.total.count;
     all.lost += part.lost;
+    all.small += part.small;
   }
   return all;
 }
@@ -221,6 +225,7 @@ void quantise(const Derivatives &rows, const FormatRule &rule, Team &team, Quant
     out.scale = wide_scale(measured);
     packed = pack(rows, out.scale, team, out.words);
   }
+  out.scale.all_bits = 8 * packed.small > measured.count;
   out.total = packed.total;
   const double slack = static_cast<double>(measured.count), limit = std::ldexp(1.0, 62);
   out.fine_gradient_exponent = exponent_below(measured.gradient.sum, limit, slack);

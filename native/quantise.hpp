@@ -30,6 +30,10 @@ struct Scale {
   int count_bits = kUnitCountBits;   // of the wide word
   std::size_t rows_per_flush = 0;    // flushed only
 
+  // unit: whether a scan looks at all 40 bits of a gradient. It does not where that could not be told from rounding: where
+  // the 8 lowest bits are next to nothing of most single rows' gradients already.
+  bool all_bits = false;
+
   bool two_words() const { return format == Format::flushed || format == Format::wide; }
   int words_per_row() const { return format == Format::wide ? 2 : 1; }
 };
