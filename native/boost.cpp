@@ -11,7 +11,7 @@ namespace heldout {
 namespace {
 
 // Sums of leaves of fewer rows than this are not worth waking threads for.
-constexpr std::size_t kFewRows = 8192;
+constexpr std::size_t kFewRows = 4096;
 
 // The Newton step of a score, before the learning rate. Where nearly all rows are of one class a leaf of the others has
 // next to no hessian, and its whole step, some hundreds, would carry every other row in it beyond recall.
@@ -92,7 +92,7 @@ private:
   Team &team_;
   Grower grower_;
   Quantised quantised_;
-  std::vector<float> gradient_, hessian_;
+  LargeVector<float> gradient_, hessian_;
 };
 
 // Adds the last round's trees to the scores of the validation rows.
