@@ -89,6 +89,7 @@ def fit_rounds(
         than a warm start has.
     """
     before = _rounds_before(estimator, plan)
+    objective, plan = _with_weights_below_1(objective, plan)
     held = _checked_validation(estimator, plan, X, X_val, target_val)
     weight = objective.count if objective.weight is None else objective.weight
     if objective.weight is not None and objective.count is not None:
@@ -116,6 +117,17 @@ def fit_rounds(
     # A fit that was stopped early has judged more rounds than it has kept.
     earlier = estimator.validation_losses_[:n_before] if before is not None else np.empty(0)
     estimator.validation_losses_ = np.concatenate([earlier, losses])
+
+
+def _with_weights_below_1(objective: Objective, plan: FitPlan) -> tuple[Objective, FitPlan]:
+    """Divide weights and l2 by one power of two: leaves stay the same to the bit, and float32 holds derivatives."""
+    if objective.weight is None:
+        return objective, plan
+    exponent = int(np.frexp(objective.weight.max())[1])
+    with np.errstate(over="ignore", under="ignore"):
+        weight = np.ldexp(objective.weight, -exponent)
+        l2 = float(min(np.ldexp(plan.growth.l2, -exponent), np.finfo(np.float64).max))
+    return replace(objective, weight=weight), replace(plan, growth=replace(plan.growth, l2=l2))
 
 
 def _rounds_before(estimator: Any, plan: FitPlan) -> TreeEnsemble | None:
