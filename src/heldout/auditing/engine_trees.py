@@ -6,7 +6,7 @@ thresholds of a feature. In its trees the right child follows the left one, so n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def _most_thresholds(feature: NDArray[np.int32], threshold: NDArray[np.float64])
     return int(np.bincount(feature[is_new & (feature >= 0)], minlength=1).max())
 
 
-def _by_level(trees: StoredTrees) -> NDArray[np.intp] | None:
+def _by_level(trees: StoredTrees) -> NDArray[Any] | None:
     """Return the nodes by tree and level, siblings side by side; None where a node has not one parent."""
     inner = trees.feature >= 0
     children = np.column_stack([trees.left, trees.right])
@@ -73,7 +73,7 @@ def _by_level(trees: StoredTrees) -> NDArray[np.intp] | None:
     n_parents[trees.roots] += 1
     if (n_parents != 1).any():  # nobody grows such trees, but a file may hold them
         return None
-    levels = [trees.roots.astype(np.intp)]
+    levels: list[NDArray[Any]] = [trees.roots]
     while (parents := levels[-1][inner[levels[-1]]]).size:
         levels.append(children[parents].ravel())
     order = np.concatenate(levels)
