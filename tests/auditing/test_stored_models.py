@@ -148,6 +148,20 @@ def test_an_encoder_of_ours_before_a_foreign_model_is_stored_apart_from_it() -> 
     assert stored.classes_.tolist() == [0, 1]
 
 
+def test_probabilities_of_many_classes_do_not_depend_on_the_rows_beside(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = table(400, seed, holes=True)
+    fitted = BoostingClassifier(n_trees=4, min_leaf_weight=3).fit(X, rng.integers(0, 17, 400))
+    stored = through_json(fitted)
+    together = fitted.predict_proba(X)
+    np.testing.assert_array_equal(stored.predict_proba(X), together)
+    for model in (fitted, stored):
+        np.testing.assert_array_equal(np.vstack([model.predict_proba(row[None]) for row in X]), together)
+        np.testing.assert_array_equal(
+            np.vstack([model.predict_proba(X[k : k + 2]) for k in range(0, 400, 2)]), together
+        )
+
+
 # Fitted estimators that our arrays cannot say: they go through skops whole.
 UNSAID = [
     HistGradientBoostingRegressor(max_iter=3, categorical_features=[3]),

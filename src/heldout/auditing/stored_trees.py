@@ -139,7 +139,10 @@ class StoredTrees:
     @available_if(lambda self: self.classes is not None)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class, shape (n_rows, n_classes)."""
-        return probabilities(self.raw(X), self.link)
+        raw = self.raw(X)
+        if len(raw) == 1:  # alone it would lie contiguous, and a softmax would give other bits than beside other rows
+            return probabilities(np.asfortranarray(np.repeat(raw, 2, axis=0)), self.link)[:1]
+        return probabilities(raw, self.link)
 
 
 def _check_types(trees: StoredTrees) -> None:
