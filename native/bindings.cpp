@@ -179,7 +179,7 @@ heldout::BoostingRule boosting_rule(const Settings &settings) {
   settings.override_with("shared_rows", rule.growth.shared_rows);
   settings.override_with("pool_bytes", rule.growth.pool_bytes);
   settings.override_with("narrow_limit", rule.format.narrow_limit);
-  settings.override_with("flushed_bits", rule.format.flushed_bits);
+  settings.override_with("most_flushed_bits", rule.format.most_flushed_bits);
   settings.override_with("forced_format", rule.format.forced);
   return rule;
 }

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <atomic>
 #include <deque>
 #include <set>
 #include <vector>
@@ -54,6 +55,7 @@ public:
 
 private:
   enum class State { open, claimed, expanded };
+  enum class Built { no, whole, in_parts };
 
   struct Node {
     std::size_t first = 0, size = 0;
@@ -76,10 +78,13 @@ private:
 
   // What one thread works with.
   struct Workspace {
-    Words histogram;   // of the child being built
-    Words flush_table; // zero between uses
-    Words few_table;   // zero between uses
+    Words histogram; // of the child being built
+    Words few_table; // zero between uses
+    HistogramScratch scratch;
     std::vector<LaneBests> small_bests, large_bests;
+    bool holds_part = false; // of a histogram that threads share
+
+    explicit Workspace(const BinnedRows &matrix);
   };
 
   struct Child {
@@ -106,7 +111,9 @@ private:
   void evaluate_children(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
   void build_and_scan(Child &child, Workspace &workspace, Team *team);
   void subtract_and_scan(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
-  bool share_rows(const Child &child, Team *team);
+  Built build_before_scan(const Child &child, Workspace &workspace, Team *team);
+  void complete_block(std::size_t block, Built built, const RowList &rows, std::int64_t *histogram, Workspace &own);
+  void clear_blocks(std::int64_t *histogram);
   void finish_child(Child &child, const std::vector<LaneBests> &bests, const std::int64_t *histogram);
   void keep_histogram(Child &child, Workspace &workspace);
   int take_slot(double gain);
@@ -138,6 +145,7 @@ private:
   std::vector<int> split_order_;
   int n_splits_ = 0;
   int n_working_ = 0;
+  std::atomic<unsigned> n_expanded_{0}; // an idle thread looks again when it has changed
   std::vector<Words> slots_;
   std::vector<int> free_slots_;
 
