@@ -59,7 +59,7 @@ Predictor::Predictor(const StoredTrees &trees, std::size_t n_outputs, std::vecto
                     static_cast<std::uint8_t>(bin + missing_left)};
       threshold_nodes_[at] = {trees.threshold[at], static_cast<std::uint32_t>(left), feature, missing_left};
       for (std::size_t child = left; child < left + 2; ++child) {
-        depth[child - root] = depth[at - root] + 1;
+        depth[child - root] = std::max(depth[child - root], depth[at - root] + 1); // by the longest way, where there are two
         deepest = std::max(deepest, depth[child - root]);
       }
     }
@@ -120,7 +120,7 @@ void Predictor::add_masks(const StoredTrees &trees, std::size_t tree) {
   for (std::size_t node = n_nodes; node-- > 0;) {
     if (trees.feature[root + node] < 0) continue;
     const auto left = static_cast<std::size_t>(trees.left[root + node]);
-    n_leaves[node] = n_leaves[left] + n_leaves[left + 1];
+    n_leaves[node] = std::min(n_leaves[left] + n_leaves[left + 1], static_cast<int>(kMostMaskedLeaves) + 1);
   }
   if (n_leaves[0] > static_cast<int>(kMostMaskedLeaves)) { // a node that two parents share is counted twice
     masked_.push_back(masked);
