@@ -141,16 +141,17 @@ void check_memory(heldout::Loss loss, int n_outputs, int n_threads) {
   Fit fit;
   fit.shape.loss = loss;
   fit.shape.n_outputs = n_outputs;
-  fit.shape.n_rows = 400;
+  fit.shape.n_rows = 1200;
   fit.rule.n_rounds = 2;
+  fit.rule.growth.least = 4;
   fit.rule.growth.few_rows = 4;
   fit.rule.growth.shared_rows = 64;
-  fit.rule.growth.together_rows = 200;
+  fit.rule.growth.together_rows = 800;
   const Fitter fitter(fit);
   const std::vector<std::uint64_t> wanted = fitter(1).bits();
   int n_failed = 0;
   bool right = true;
-  for (std::int64_t after = 0, in_a_row = 0; in_a_row < 3; after += 1 + after / 16) {
+  for (std::int64_t after = 0, in_a_row = 0; in_a_row < 3; after += 1 + after / 32) {
     const End end = fit_with_failure(fitter, wanted, n_threads, after);
     right = right && end != End::wrong;
     n_failed += end == End::failed;
