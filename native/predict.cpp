@@ -57,7 +57,7 @@ Predictor::Predictor(const StoredTrees &trees, std::size_t n_outputs, std::vecto
                     static_cast<std::uint8_t>(bin + missing_left)};
       threshold_nodes_[at] = {trees.threshold[at], static_cast<std::uint32_t>(left), feature, missing_left};
       for (std::size_t child = left; child < left + 2; ++child) {
-        depth[child - root] = depth[at - root] + 1;
+        depth[child - root] = std::max(depth[child - root], depth[at - root] + 1); // by the longest way, where there are two
         deepest = std::max(deepest, depth[child - root]);
       }
     }
