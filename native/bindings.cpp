@@ -183,8 +183,6 @@ heldout::BoostingRule boosting_rule(const Settings &settings) {
   settings.override_with("together_rows", rule.growth.together_rows);
   settings.override_with("shared_rows", rule.growth.shared_rows);
   settings.override_with("pool_bytes", rule.growth.pool_bytes);
-  settings.override_with("structure_share", rule.structure_share);
-  settings.override_with("structure_from", rule.structure_from);
   settings.override_with("narrow_limit", rule.format.narrow_limit);
   settings.override_with("most_flushed_bits", rule.format.most_flushed_bits);
   settings.override_with("forced_format", rule.format.forced);
