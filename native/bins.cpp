@@ -151,16 +151,29 @@ std::vector<DistinctValue> distinct_values(const std::vector<Entry> &sorted) {
   return values;
 }
 
-template <typename Real> std::vector<DistinctValue> distinct_keys(const std::vector<Key<Real>> &sorted) {
-  std::vector<DistinctValue> values;
-  for (std::size_t i = 0; i < sorted.size();) {
-    std::size_t next = i + 1;
-    while (next < sorted.size() && sorted[next] == sorted[i]) ++next;
-    values.push_back({static_cast<double>(value_of<Real>(sorted[i])), static_cast<std::int64_t>(next - i)});
-    i = next;
+// Distinct values in sorted keys, each by the position of its first key: 4 bytes a value.
+template <typename Real> class Runs {
+public:
+  explicit Runs(const std::vector<Key<Real>> &sorted) : sorted_(sorted) {
+    starts_.resize(sorted.size() + 1);
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      starts_[n] = static_cast<std::uint32_t>(i); // stays where the key differs from the one before
+      n += i == 0 || sorted[i] != sorted[i - 1];
+    }
+    starts_[n] = static_cast<std::uint32_t>(sorted.size());
+    starts_.resize(n + 1);
   }
-  return values;
-}
+
+  std::size_t size() const { return starts_.size() - 1; }
+  DistinctValue operator[](std::size_t j) const {
+    return {static_cast<double>(value_of<Real>(sorted_[starts_[j]])), static_cast<std::int64_t>(starts_[j + 1] - starts_[j])};
+  }
+
+private:
+  const std::vector<Key<Real>> &sorted_;
+  std::vector<std::uint32_t> starts_;
+};
 
 // lower <= result < upper. An infinity counts as the largest double; the sum of two large doubles is halved
 // before it overflows, which is exact for them.
@@ -180,16 +193,17 @@ struct Level {
 };
 
 // Setting heavy values aside makes the other bins lighter, which may make more values heavy: repeat.
-Level bin_level(const std::vector<DistinctValue> &values, int max_bins) {
+template <typename Values> Level bin_level(const Values &values, int max_bins) {
   Level level{0, max_bins};
-  for (const DistinctValue &value : values) level.rest += value.weight;
+  for (std::size_t j = 0; j < values.size(); ++j) level.rest += values[j].weight;
   for (;;) {
     Level next{0, max_bins};
-    for (const DistinctValue &value : values) {
-      if (value.weight * level.n_bins >= level.rest)
+    for (std::size_t j = 0; j < values.size(); ++j) {
+      const std::int64_t weight = values[j].weight;
+      if (weight * level.n_bins >= level.rest)
         --next.n_bins;
       else
-        next.rest += value.weight;
+        next.rest += weight;
     }
     if (next.n_bins == level.n_bins) return level;
     level = next;
@@ -198,7 +212,7 @@ Level bin_level(const std::vector<DistinctValue> &values, int max_bins) {
 
 // Close a bin each time another full bin's weight has gone by. Weights are in units of 1 / n_bins, so that a
 // bin weighs `rest`; no value weighs more than that, so no value closes two bins and none is lost.
-std::vector<double> quantile_cuts(const std::vector<DistinctValue> &values, int max_bins) {
+template <typename Values> std::vector<double> quantile_cuts(const Values &values, int max_bins) {
   const Level level = bin_level(values, max_bins);
   std::vector<double> cuts;
   std::int64_t filled = 0;
@@ -212,7 +226,7 @@ std::vector<double> quantile_cuts(const std::vector<DistinctValue> &values, int 
   return cuts;
 }
 
-std::vector<double> cuts_of(const std::vector<DistinctValue> &values, int max_bins) {
+template <typename Values> std::vector<double> cuts_of(const Values &values, int max_bins) {
   if (values.size() > static_cast<std::size_t>(max_bins)) return quantile_cuts(values, max_bins);
   std::vector<double> cuts;
   for (std::size_t j = 1; j < values.size(); ++j) cuts.push_back(cut_between(values[j - 1].value, values[j].value));
@@ -231,7 +245,7 @@ std::vector<double> find_cut_points(Strided<Real> column, const Strided<double> 
   std::vector<Key<Real>> keys, other;
   append_keys(column, keys);
   sort_keys(keys, other);
-  return cuts_of(distinct_keys<Real>(keys), max_bins);
+  return cuts_of(Runs<Real>(keys), max_bins);
 }
 
 template <typename Real>
@@ -255,7 +269,7 @@ std::vector<std::vector<double>> find_all_cut_points(const StridedMatrix<Real> &
     for (std::size_t feature = first; feature < last; ++feature) {
       std::vector<Key<Real>> &own = keys[feature - first];
       sort_keys(own, other);
-      all[feature] = cuts_of(distinct_keys<Real>(own), max_bins);
+      all[feature] = cuts_of(Runs<Real>(own), max_bins);
       std::vector<Key<Real>>().swap(own);
     }
   });

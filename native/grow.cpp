@@ -20,22 +20,19 @@ Sums minus(const Sums &all, const Sums &part) {
 } // namespace
 
 Grower::Grower(const BinnedRows &matrix, const GrowthRule &rule, Team &team)
-    : matrix_(matrix), rule_(rule), team_(team), least_(std::max<std::int64_t>(1, rule.least)), scan_(choose_scan()),
-      workspaces_(static_cast<std::size_t>(team.size())) {
+    : matrix_(matrix), rule_(rule), team_(team), least_(std::max<std::int64_t>(1, rule.least)), scan_(choose_scan()) {
   const std::size_t n_words = matrix.n_lines() * 2 * kLanes; // room for two words a bin
   const std::size_t by_budget = rule.pool_bytes / (n_words * sizeof(std::int64_t));
   const auto most = static_cast<std::size_t>(std::max(1, rule.max_leaves));
   slots_.resize(std::max(kLeastSlots, std::min(by_budget, most)));
   block_allowed_.assign(matrix.n_blocks(), 1);
-  for (Workspace &workspace : workspaces_) {
-    workspace.histogram = Words(n_words);
-    workspace.flush_table = Words(flush_table_words());
-    workspace.few_table = Words(2 * flush_table_words());
-    std::memset(workspace.flush_table.data(), 0, flush_table_words() * sizeof(std::int64_t));
-    std::memset(workspace.few_table.data(), 0, 2 * flush_table_words() * sizeof(std::int64_t));
-    workspace.small_bests.resize(matrix.n_blocks());
-    workspace.large_bests.resize(matrix.n_blocks());
-  }
+  for (int thread = 0; thread < team.size(); ++thread) workspaces_.emplace_back(matrix);
+}
+
+Grower::Workspace::Workspace(const BinnedRows &matrix)
+    : histogram(matrix.n_lines() * 2 * kLanes), few_table(kMostLines * 2 * kLanes), scratch(matrix), small_bests(matrix.n_blocks()),
+      large_bests(matrix.n_blocks()) {
+  std::memset(few_table.data(), 0, kMostLines * 2 * kLanes * sizeof(std::int64_t));
 }
 
 void Grower::grow(const Quantised &derivatives, const std::uint8_t *counts, const std::vector<char> *allowed, Tree &tree) {
@@ -128,13 +125,14 @@ void Grower::grow_apart() {
         }
       }
       const bool leave = stop;
+      const unsigned seen = n_expanded_.load(std::memory_order_relaxed);
       lock_.unlock();
       if (mine.node >= 0)
         expand(mine, workspaces_[static_cast<std::size_t>(thread)], nullptr);
       else if (leave)
         return;
       else
-        relax();
+        wait_while([&] { return n_expanded_.load(std::memory_order_acquire) == seen; });
     }
   });
 }
@@ -225,6 +223,7 @@ void Grower::expand(const Claim &claim, Workspace &workspace, Team *team) {
   expanded.state = State::expanded;
   if (!team) --n_working_;
   settle();
+  n_expanded_.fetch_add(1, std::memory_order_release);
   lock_.unlock();
 }
 
@@ -263,28 +262,52 @@ template <typename Work> void Grower::for_blocks(Team *team, Workspace &workspac
   });
 }
 
-// With many rows each thread sums a part of them over all blocks in a histogram of its own; whoever scans a block adds
-// them up first. Returns whether that was done.
-bool Grower::share_rows(const Child &child, Team *team) {
-  if (!team || child.size < 2 * rule_.shared_rows) return false;
-  count_path(Path::parallel_histogram);
+// Many rows are summed over all blocks at once, each fetched from memory a single time: by the only thread, or by all in
+// parts, each in a histogram of its own. Few rows are left to whoever scans a block.
+Grower::Built Grower::build_before_scan(const Child &child, Workspace &workspace, Team *team) {
   const RowList all = rows_of(child);
-  team->run([&](int thread) {
+  if (!team) {
+    if (!worth_tiles(matrix_, all)) return Built::no;
+    clear_blocks(workspace.histogram.data());
+    add_rows_to_blocks(matrix_, block_allowed_, *derivatives_, all, workspace.histogram.data(), workspace.scratch);
+    return Built::whole;
+  }
+  if (child.size < 2 * rule_.shared_rows) return Built::no;
+  count_path(Path::parallel_histogram);
+  const auto n_parts = static_cast<std::size_t>(team->size());
+  for (Workspace &one : workspaces_) one.holds_part = false;
+  team->each(n_parts, [&](std::size_t part, int thread) {
     Workspace &own = workspaces_[static_cast<std::size_t>(thread)];
-    const auto part = static_cast<std::size_t>(thread), n_parts = static_cast<std::size_t>(team->size());
     const std::size_t first = all.size * part / n_parts, last = all.size * (part + 1) / n_parts;
-    const RowList rows{all.rows ? all.rows + first : nullptr, first, last - first};
-    for (std::size_t block = 0; block < matrix_.n_blocks(); ++block) {
-      if (!block_allowed_[block]) continue;
-      clear_block(derivatives_->scale, matrix_.blocks[block], own.histogram.data());
-      add_rows(matrix_, block, *derivatives_, rows, 1, own.histogram.data(), own.flush_table.data());
-    }
+    const RowList rows{all.rows ? all.rows + first : nullptr, all.rows ? 0 : first, last - first};
+    if (!own.holds_part) clear_blocks(own.histogram.data());
+    add_rows_to_blocks(matrix_, block_allowed_, *derivatives_, rows, own.histogram.data(), own.scratch);
+    own.holds_part = true;
   });
-  return true;
+  return Built::in_parts;
+}
+
+// Makes one block of a child's histogram ready to be scanned.
+void Grower::complete_block(std::size_t block, Built built, const RowList &rows, std::int64_t *histogram, Workspace &own) {
+  const Scale &scale = derivatives_->scale;
+  if (built == Built::no) {
+    clear_block(scale, matrix_.blocks[block], histogram);
+    add_rows(matrix_, block, *derivatives_, rows, 1, histogram, own.scratch);
+  } else if (built == Built::in_parts) {
+    if (!workspaces_[0].holds_part) clear_block(scale, matrix_.blocks[block], histogram);
+    for (std::size_t other = 1; other < workspaces_.size(); ++other)
+      if (workspaces_[other].holds_part)
+        combine_block(scale, matrix_.blocks[block], 1, histogram, workspaces_[other].histogram.data());
+  }
+}
+
+void Grower::clear_blocks(std::int64_t *histogram) {
+  for (std::size_t block = 0; block < matrix_.n_blocks(); ++block)
+    if (block_allowed_[block]) clear_block(derivatives_->scale, matrix_.blocks[block], histogram);
 }
 
 void Grower::build_and_scan(Child &child, Workspace &workspace, Team *team) {
-  const SplitRule rule = make_rule(child.total, l2_, least_, least_hessian_);
+  const SplitRule rule = make_rule(derivatives_->scale, child.total, l2_, least_, least_hessian_);
   const RowList rows = rows_of(child);
   if (child.size <= rule_.few_rows) {
     count_path(Path::small_node);
@@ -294,19 +317,13 @@ void Grower::build_and_scan(Child &child, Workspace &workspace, Team *team) {
     finish_child(child, workspace.small_bests, nullptr);
     return;
   }
-  const bool shared = share_rows(child, team);
+  const Built built = build_before_scan(child, workspace, team);
   std::int64_t *histogram = workspace.histogram.data();
   const Scale &scale = derivatives_->scale;
   for_blocks(team, workspace, [&](std::size_t b, Workspace &own) {
     const Block &block = matrix_.blocks[b];
-    if (shared) {
-      for (std::size_t other = 1; other < workspaces_.size(); ++other)
-        combine_block(scale, block, 1, histogram, workspaces_[other].histogram.data());
-    } else {
-      clear_block(scale, block, histogram);
-      add_rows(matrix_, b, *derivatives_, rows, 1, histogram, own.flush_table.data());
-    }
-    scan_(scale, histogram + block.first_line * line_words_, block.n_bins, block.has_missing, rule, workspace.large_bests[b]);
+    complete_block(b, built, rows, histogram, own);
+    scan_(scale, histogram + block.first_line * line_words_, nullptr, block.n_bins, rule, workspace.large_bests[b]);
   });
   finish_child(child, workspace.large_bests, histogram);
   keep_histogram(child, workspace);
@@ -317,30 +334,22 @@ void Grower::subtract_and_scan(int parent_histogram, Child &small, Child &large,
   std::int64_t *own_histogram = workspace.histogram.data();
   const Scale &scale = derivatives_->scale;
   const RowList rows = rows_of(small);
-  const SplitRule small_rule = make_rule(small.total, l2_, least_, least_hessian_), large_rule = make_rule(large.total, l2_, least_, least_hessian_);
+  const SplitRule small_rule = make_rule(scale, small.total, l2_, least_, least_hessian_), large_rule = make_rule(scale, large.total, l2_, least_, least_hessian_);
   const bool few = small.size <= rule_.few_rows;
-  const bool shared = !few && share_rows(small, team);
+  const Built built = few ? Built::no : build_before_scan(small, workspace, team);
   if (few && small.open) count_path(Path::small_node);
   for_blocks(team, workspace, [&](std::size_t b, Workspace &own) {
     const Block &block = matrix_.blocks[b];
     const std::size_t first_word = block.first_line * line_words_;
     if (few) {
-      add_rows(matrix_, b, *derivatives_, rows, -1, parent, own.flush_table.data());
+      add_rows(matrix_, b, *derivatives_, rows, -1, parent, own.scratch);
       if (small.open)
         scan_few_rows(matrix_, b, *derivatives_, rows, small_rule, own.few_table.data(), workspace.small_bests[b]);
     } else {
-      if (shared) {
-        for (std::size_t other = 1; other < workspaces_.size(); ++other)
-          combine_block(scale, block, 1, own_histogram, workspaces_[other].histogram.data());
-      } else {
-        clear_block(scale, block, own_histogram);
-        add_rows(matrix_, b, *derivatives_, rows, 1, own_histogram, own.flush_table.data());
-      }
-      combine_block(scale, block, -1, parent, own_histogram);
-      if (small.open)
-        scan_(scale, own_histogram + first_word, block.n_bins, block.has_missing, small_rule, workspace.small_bests[b]);
+      complete_block(b, built, rows, own_histogram, own);
+      if (small.open) scan_(scale, own_histogram + first_word, nullptr, block.n_bins, small_rule, workspace.small_bests[b]);
     }
-    scan_(scale, parent + first_word, block.n_bins, block.has_missing, large_rule, workspace.large_bests[b]);
+    scan_(scale, parent + first_word, few ? nullptr : own_histogram + first_word, block.n_bins, large_rule, workspace.large_bests[b]);
   });
   finish_child(large, workspace.large_bests, parent);
   if (small.open) finish_child(small, workspace.small_bests, few ? nullptr : own_histogram);
@@ -355,7 +364,7 @@ void Grower::subtract_and_scan(int parent_histogram, Child &small, Child &large,
 }
 
 void Grower::finish_child(Child &child, const std::vector<LaneBests> &bests, const std::int64_t *histogram) {
-  const SplitRule rule = make_rule(child.total, l2_, least_, least_hessian_);
+  const SplitRule rule = make_rule(derivatives_->scale, child.total, l2_, least_, least_hessian_);
   child.split = Split{};
   for (std::size_t block = 0; block < matrix_.n_blocks(); ++block)
     if (block_allowed_[block]) keep_better(matrix_.blocks[block], bests[block], allowed_, child.split);

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <atomic>
 #include <deque>
 #include <set>
 #include <vector>
@@ -24,7 +25,7 @@ struct GrowthRule {
   double least_hessian = 0.0; // smallest hessian of a leaf
 
   // None of these changes a bit of the tree, only how fast it grows. Tests force them down.
-  std::size_t few_rows = 48;                   // nodes of fewer rows keep no histogram
+  std::size_t few_rows = 32;                   // nodes of fewer rows keep no histogram
   std::size_t together_rows = 16384;           // all threads share a node of at least as many rows
   std::size_t shared_rows = 4096;              // the least rows for which threads share a histogram or a partition
   std::size_t pool_bytes = std::size_t{1} << 28; // histograms kept for subtraction
@@ -54,6 +55,7 @@ public:
 
 private:
   enum class State { open, claimed, expanded };
+  enum class Built { no, whole, in_parts };
 
   struct Node {
     std::size_t first = 0, size = 0;
@@ -76,10 +78,13 @@ private:
 
   // What one thread works with.
   struct Workspace {
-    Words histogram;   // of the child being built
-    Words flush_table; // zero between uses
-    Words few_table;   // zero between uses
+    Words histogram; // of the child being built
+    Words few_table; // zero between uses
+    HistogramScratch scratch;
     std::vector<LaneBests> small_bests, large_bests;
+    bool holds_part = false; // of a histogram that threads share
+
+    explicit Workspace(const BinnedRows &matrix);
   };
 
   struct Child {
@@ -106,7 +111,9 @@ private:
   void evaluate_children(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
   void build_and_scan(Child &child, Workspace &workspace, Team *team);
   void subtract_and_scan(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
-  bool share_rows(const Child &child, Team *team);
+  Built build_before_scan(const Child &child, Workspace &workspace, Team *team);
+  void complete_block(std::size_t block, Built built, const RowList &rows, std::int64_t *histogram, Workspace &own);
+  void clear_blocks(std::int64_t *histogram);
   void finish_child(Child &child, const std::vector<LaneBests> &bests, const std::int64_t *histogram);
   void keep_histogram(Child &child, Workspace &workspace);
   int take_slot(double gain);
@@ -128,7 +135,7 @@ private:
   const std::vector<char> *allowed_ = nullptr;
   std::vector<char> block_allowed_;
 
-  std::vector<std::uint32_t> rows_, scratch_;
+  LargeVector<std::uint32_t> rows_, scratch_;
   bool all_rows_ = true;
   std::size_t n_in_bag_ = 0;
 
@@ -138,6 +145,7 @@ private:
   std::vector<int> split_order_;
   int n_splits_ = 0;
   int n_working_ = 0;
+  std::atomic<unsigned> n_expanded_{0}; // an idle thread looks again when it has changed
   std::vector<Words> slots_;
   std::vector<int> free_slots_;
 

@@ -10,7 +10,10 @@ namespace heldout {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kPrefetchAhead = 24; // rows
+constexpr std::size_t kPrefetchAhead = 24;             // rows
+constexpr std::size_t kRowsPerTile = 2048;             // with a tile, a block's table is fetched from the second cache once
+constexpr std::size_t kRowsWorthTiles = 2 * kRowsPerTile;
+constexpr std::size_t kWordsWorthTiles = std::size_t{1} << 19; // a matrix of less than 4 MiB gains nothing by it
 
 // Byte l of a word times the size of a line of one-word bins, in one shift and one mask.
 template <int Lane> inline std::size_t line_offset(std::uint64_t word) {
@@ -94,6 +97,38 @@ void flush(const Scale &scale, const Block &block, int sign, std::int64_t *table
   }
 }
 
+void add_source(const Block &block, const Scale &scale, const Source &from, int sign, std::int64_t *histogram, HistogramScratch &scratch) {
+  std::int64_t *bins = histogram + block.first_line * words_per_line(scale);
+  const Kernel kernel = kernel_for(scale.format == Format::wide, from.rows.rows != nullptr, block.n_lanes);
+  if (scale.format != Format::flushed) {
+    kernel(from, 0, from.rows.size, sign, reinterpret_cast<char *>(bins));
+    return;
+  }
+  for (std::size_t first = 0; first < from.rows.size; first += scale.rows_per_flush) {
+    std::int64_t *table = scratch.flush_table.data();
+    kernel(from, first, std::min(first + scale.rows_per_flush, from.rows.size), 1, reinterpret_cast<char *>(table));
+    flush(scale, block, sign, table, bins);
+  }
+}
+
+// Copies the rows' words, block by block, and their values.
+void gather(const BinnedRows &matrix, const Quantised &derivatives, const RowList &tile, std::uint64_t *words, std::int64_t *values) {
+  const std::size_t n_blocks = matrix.n_blocks();
+  const std::size_t per_row = static_cast<std::size_t>(derivatives.scale.words_per_row());
+  for (std::size_t i = 0; i < tile.size; ++i) {
+    if (i + kPrefetchAhead < tile.size) {
+      const std::size_t ahead = tile.rows[i + kPrefetchAhead];
+      __builtin_prefetch(matrix.words.data() + ahead * n_blocks);
+      __builtin_prefetch(matrix.words.data() + ahead * n_blocks + n_blocks - 1);
+      __builtin_prefetch(derivatives.words.data() + ahead * per_row);
+    }
+    const std::size_t row = tile.rows[i];
+    const std::uint64_t *from = matrix.words.data() + row * n_blocks;
+    for (std::size_t block = 0; block < n_blocks; ++block) words[block * kRowsPerTile + i] = from[block];
+    for (std::size_t k = 0; k < per_row; ++k) values[i * per_row + k] = derivatives.words[row * per_row + k];
+  }
+}
+
 } // namespace
 
 Words::Words(std::size_t n)
@@ -102,7 +137,10 @@ Words::Words(std::size_t n)
 
 void Words::Free::operator()(std::int64_t *data) const { ::operator delete(data, std::align_val_t{kAlignment}); }
 
-std::size_t flush_table_words() { return 256 * kLanes; }
+HistogramScratch::HistogramScratch(const BinnedRows &matrix)
+    : flush_table(kMostLines * kLanes), tile(kRowsPerTile * (matrix.n_blocks() + 2)) {
+  std::memset(flush_table.data(), 0, kMostLines * kLanes * sizeof(std::int64_t));
+}
 
 void clear_block(const Scale &scale, const Block &block, std::int64_t *histogram) {
   const std::size_t line = words_per_line(scale);
@@ -110,20 +148,37 @@ void clear_block(const Scale &scale, const Block &block, std::int64_t *histogram
 }
 
 void add_rows(const BinnedRows &matrix, std::size_t block_index, const Quantised &derivatives, const RowList &rows, int sign,
-              std::int64_t *histogram, std::int64_t *flush_table) {
-  const Block &block = matrix.blocks[block_index];
-  const Scale &scale = derivatives.scale;
+              std::int64_t *histogram, HistogramScratch &scratch) {
   const Source from{matrix.words.data() + block_index, matrix.n_blocks(), derivatives.words.data(), rows};
-  std::int64_t *bins = histogram + block.first_line * words_per_line(scale);
-  const bool wide = scale.format == Format::wide;
-  const Kernel kernel = kernel_for(wide, rows.rows != nullptr, block.n_lanes);
-  if (scale.format != Format::flushed) {
-    kernel(from, 0, rows.size, sign, reinterpret_cast<char *>(bins));
-    return;
-  }
-  for (std::size_t first = 0; first < rows.size; first += scale.rows_per_flush) {
-    kernel(from, first, std::min(first + scale.rows_per_flush, rows.size), 1, reinterpret_cast<char *>(flush_table));
-    flush(scale, block, sign, flush_table, bins);
+  add_source(matrix.blocks[block_index], derivatives.scale, from, sign, histogram, scratch);
+}
+
+bool worth_tiles(const BinnedRows &matrix, const RowList &rows) {
+  return rows.size >= kRowsWorthTiles && matrix.words.size() >= kWordsWorthTiles;
+}
+
+void add_rows_to_blocks(const BinnedRows &matrix, const std::vector<char> &wanted, const Quantised &derivatives, const RowList &rows,
+                        std::int64_t *histogram, HistogramScratch &scratch) {
+  const std::size_t n_blocks = matrix.n_blocks();
+  const std::size_t step = worth_tiles(matrix, rows) ? kRowsPerTile : rows.size;
+  const bool gathers = step < rows.size && rows.rows;
+  for (std::size_t first = 0; first < rows.size; first += step) {
+    RowList tile{rows.rows ? rows.rows + first : nullptr, rows.first + first, std::min(step, rows.size - first)};
+    const std::uint64_t *words = matrix.words.data();
+    const std::int64_t *values = derivatives.words.data();
+    std::size_t stride = n_blocks, block_step = 1;
+    if (gathers) {
+      auto *gathered = reinterpret_cast<std::uint64_t *>(scratch.tile.data());
+      gather(matrix, derivatives, tile, gathered, scratch.tile.data() + kRowsPerTile * n_blocks);
+      words = gathered;
+      values = scratch.tile.data() + kRowsPerTile * n_blocks;
+      tile = {nullptr, 0, tile.size};
+      stride = 1;
+      block_step = kRowsPerTile;
+    }
+    for (std::size_t block = 0; block < n_blocks; ++block)
+      if (wanted[block])
+        add_source(matrix.blocks[block], derivatives.scale, {words + block * block_step, stride, values, tile}, 1, histogram, scratch);
   }
 }
 

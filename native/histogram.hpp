@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace heldout {
 
@@ -41,14 +42,30 @@ struct RowList {
   std::size_t size = 0;
 };
 
-// What a thread needs beside the histogram: a table of narrow fields, all zero between calls.
-std::size_t flush_table_words();
+// What a thread needs beside the histogram.
+struct HistogramScratch {
+  Words flush_table; // narrow fields of one block; all zero between calls
+  Words tile;        // rows gathered from all over the matrix, once for all blocks
+
+  explicit HistogramScratch(const BinnedRows &matrix);
+};
+
+// Lines of a block at the most.
+constexpr std::size_t kMostLines = 256;
 
 void clear_block(const Scale &scale, const Block &block, std::int64_t *histogram);
 
 // Adds the rows to one block of a histogram (or takes them away: sign -1, exact as well).
 void add_rows(const BinnedRows &matrix, std::size_t block, const Quantised &derivatives, const RowList &rows, int sign,
-              std::int64_t *histogram, std::int64_t *flush_table);
+              std::int64_t *histogram, HistogramScratch &scratch);
+
+// Whether there are so many rows in so large a matrix that they are best taken tile by tile.
+bool worth_tiles(const BinnedRows &matrix, const RowList &rows);
+
+// Adds the rows to all blocks that `wanted` names. Many rows are taken tile by tile, so that each is fetched from memory
+// once and not once a block.
+void add_rows_to_blocks(const BinnedRows &matrix, const std::vector<char> &wanted, const Quantised &derivatives, const RowList &rows,
+                        std::int64_t *histogram, HistogramScratch &scratch);
 
 // left += right, or left -= right, over one block.
 void combine_block(const Scale &scale, const Block &block, int sign, std::int64_t *left, const std::int64_t *right);

@@ -1,5 +1,7 @@
 #include "parallel.hpp"
 
+#include <system_error>
+
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -7,10 +9,10 @@
 namespace heldout {
 namespace {
 
-// A stage of a small tree takes microseconds, so a thread that waits spins first; after some tens of microseconds it
-// sleeps (a worker) or lets others have its processor (the caller).
+// A stage of a small tree takes microseconds, so a worker without work spins before it sleeps.
 constexpr int kSpins = 2000;
-constexpr int kSpinsOfCaller = 4000;
+
+constexpr std::uint64_t kEpoch = std::uint64_t{1} << 32, kOpen = std::uint64_t{1} << 31, kInside = kOpen - 1;
 
 } // namespace
 
@@ -21,12 +23,7 @@ void relax() {
 }
 
 void SpinLock::lock() {
-  for (int spins = 0; taken_.exchange(true, std::memory_order_acquire);) {
-    while (taken_.load(std::memory_order_relaxed)) {
-      relax();
-      if (++spins > kSpinsOfCaller) std::this_thread::yield();
-    }
-  }
+  while (taken_.exchange(true, std::memory_order_acquire)) wait_while([&] { return taken_.load(std::memory_order_relaxed); });
 }
 
 Team::Team(int n_threads) {
@@ -42,7 +39,7 @@ Team::~Team() {
   stopping_.store(true);
   {
     const std::lock_guard<std::mutex> held(mutex_);
-    epoch_.fetch_add(1);
+    state_.fetch_add(kEpoch);
   }
   wake_.notify_all();
   for (std::thread &worker : workers_) worker.join();
@@ -60,17 +57,14 @@ void Team::perform(int thread) {
 void Team::start(Function function, void *context) {
   function_ = function;
   context_ = context;
-  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  epoch_.fetch_add(1); // sequentially consistent: either we see the sleeper or it sees the new epoch
+  state_.fetch_add(kEpoch | kOpen); // sequentially consistent: either we see the sleeper or it sees the new epoch
   if (asleep_.load() > 0) {
     const std::lock_guard<std::mutex> held(mutex_);
     wake_.notify_all();
   }
   perform(0);
-  for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; ++spins) {
-    relax();
-    if (spins > kSpinsOfCaller) std::this_thread::yield();
-  }
+  state_.fetch_and(~kOpen);
+  wait_while([&] { return (state_.load(std::memory_order_acquire) & kInside) != 0; });
   if (failure_) {
     const std::exception_ptr failure = failure_;
     failure_ = nullptr;
@@ -79,22 +73,25 @@ void Team::start(Function function, void *context) {
 }
 
 void Team::serve(int thread) {
-  for (unsigned seen = 0;;) {
-    int spins = 0;
-    while (epoch_.load(std::memory_order_acquire) == seen && spins < kSpins) {
-      relax();
-      ++spins;
-    }
-    if (epoch_.load(std::memory_order_acquire) == seen) {
+  std::uint64_t seen = 0;
+  const auto is_new = [&] { return state_.load() / kEpoch != seen; };
+  for (;;) {
+    for (int spins = 0; !is_new() && spins < kSpins; ++spins) relax();
+    if (!is_new()) {
       std::unique_lock<std::mutex> held(mutex_);
       asleep_.fetch_add(1);
-      wake_.wait(held, [&] { return epoch_.load() != seen; });
+      wake_.wait(held, is_new);
       asleep_.fetch_sub(1);
     }
-    ++seen; // the caller starts nothing new before all have finished, so epochs come one by one
     if (stopping_.load()) return;
-    perform(thread);
-    busy_.fetch_sub(1, std::memory_order_release);
+    std::uint64_t state = state_.load();
+    seen = state / kEpoch;
+    while ((state & kOpen) != 0 && state / kEpoch == seen) {
+      if (!state_.compare_exchange_weak(state, state + 1)) continue;
+      perform(thread);
+      state_.fetch_sub(1, std::memory_order_release);
+      break;
+    }
   }
 }
 

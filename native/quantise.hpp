@@ -1,6 +1,8 @@
 // Gradients as integers: exact sums, whatever the order, and one addition per row and feature in a histogram.
 #pragma once
 
+#include "memory.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -30,6 +32,10 @@ struct Scale {
   int count_bits = kUnitCountBits;   // of the wide word
   std::size_t rows_per_flush = 0;    // flushed only
 
+  // unit: whether a scan looks at all 40 bits of a gradient. It does not where that could not be told from rounding: where
+  // the 8 lowest bits are next to nothing of most single rows' gradients already.
+  bool all_bits = false;
+
   bool two_words() const { return format == Format::flushed || format == Format::wide; }
   int words_per_row() const { return format == Format::wide ? 2 : 1; }
 };
@@ -48,15 +54,15 @@ struct Derivatives {
 
 // What tests force; the defaults are what a fit uses.
 struct FormatRule {
-  std::size_t narrow_limit = 16384; // more weight than this is never narrow
-  int flushed_bits = 12;            // largest |g| * count of a flushed row is below 2^flushed_bits
+  std::size_t narrow_limit = (std::size_t{1} << kNarrowCountBits) - 1; // more weight than this is never narrow
+  int most_flushed_bits = 12; // the largest |g| * count of a flushed row is below 2 to the power of at most this
   int forced = -1;                  // a Format, or -1
 };
 
 struct Quantised {
   Scale scale;
   Sums total;
-  std::vector<std::int64_t> words; // one per row, or two where wide
+  LargeVector<std::int64_t> words; // one per row, or two where wide
 
   // What the same sums can be taken at outside of histograms, for the values of leaves.
   int fine_gradient_exponent = 0, fine_hessian_exponent = 0;

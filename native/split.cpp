@@ -15,13 +15,13 @@ struct Cell {
 
 // The score of a cut that leaves `left` on the left, or 0 where a side is too light. Each operation is one of IEEE 754,
 // in the order of the vector code, so that all paths agree to the bit.
-template <Format format> inline float score_of(const Cell &left, int count_bits, const SplitRule &rule) {
+template <Format format> inline float score_of(const Cell &left, const Scale &scale, const SplitRule &rule) {
   const Sums &total = rule.total;
   std::int64_t count;
   float difference, a, b;
   if constexpr (format == Format::wide) {
-    count = left.second & ((std::int64_t{1} << count_bits) - 1);
-    const double h = static_cast<double>(static_cast<std::int64_t>(static_cast<std::uint64_t>(left.second) >> count_bits));
+    count = left.second & ((std::int64_t{1} << scale.count_bits) - 1);
+    const double h = static_cast<double>(static_cast<std::int64_t>(static_cast<std::uint64_t>(left.second) >> scale.count_bits));
     const double a_wide = h + rule.l2;
     const double b_wide = (static_cast<double>(total.hessian) - h) + rule.l2;
     a = static_cast<float>(a_wide);
@@ -31,9 +31,8 @@ template <Format format> inline float score_of(const Cell &left, int count_bits,
     float g, h;
     if constexpr (format == Format::unit) {
       count = left.first & kUnitCountMask;
-      const auto high = static_cast<std::int32_t>(left.first >> 32);
-      const auto low = static_cast<std::int32_t>((left.first >> kUnitCountBits) & 255);
-      g = static_cast<float>(high) * 256.0f + static_cast<float>(low);
+      g = static_cast<float>(static_cast<std::int32_t>(left.first >> 32));
+      if (scale.all_bits) g = g * 256.0f + static_cast<float>(static_cast<std::int32_t>((left.first >> kUnitCountBits) & 255));
       h = static_cast<float>(static_cast<std::int32_t>(count));
     } else {
       count = left.first & kNarrowCountMask;
@@ -67,19 +66,19 @@ void reset(LaneBests &best) {
 }
 
 template <Format format, bool Two>
-void scan_lines(const Scale &scale, const std::int64_t *bins, int n_bins, bool has_missing, const SplitRule &rule,
-                LaneBests &best) {
+void scan_lines(const Scale &scale, const std::int64_t *bins, int n_bins, const SplitRule &rule, LaneBests &best) {
   constexpr int line = Two ? 2 * kLanes : kLanes;
   for (int lane = 0; lane < kLanes; ++lane) {
     Cell left, missing;
     missing.first = bins[n_bins * line + lane];
     if (Two) missing.second = bins[n_bins * line + kLanes + lane];
+    const bool has_missing = missing.first != 0 || missing.second != 0;
     for (int bin = 0; bin < n_bins; ++bin) {
       left.first += bins[bin * line + lane];
       if (Two) left.second += bins[bin * line + kLanes + lane];
       const Cell with_missing{left.first + missing.first, left.second + missing.second};
-      keep(score_of<format>(with_missing, scale.count_bits, rule), bin, 1, lane, best);
-      if (has_missing) keep(score_of<format>(left, scale.count_bits, rule), bin, 0, lane, best);
+      keep(score_of<format>(with_missing, scale, rule), bin, 1, lane, best);
+      if (has_missing) keep(score_of<format>(left, scale, rule), bin, 0, lane, best);
     }
   }
 }
@@ -123,7 +122,7 @@ void scan_touched(const BinnedRows &matrix, std::size_t block_index, const Quant
     if (Two) missing.second = of_missing[kLanes];
     const bool has_missing = missing.first != 0 || missing.second != 0;
     // With bin 0 empty the missing rows can go left alone, as in a scan of all bins.
-    if (has_missing && !(touched[lane][0] & 1)) keep(score_of<format>(missing, count_bits, rule), 0, 1, lane, best);
+    if (has_missing && !(touched[lane][0] & 1)) keep(score_of<format>(missing, derivatives.scale, rule), 0, 1, lane, best);
     for (int part = 0; part < 4; ++part) {
       for (std::uint64_t set = touched[lane][part]; set != 0; set &= set - 1) {
         const int bin = 64 * part + __builtin_ctzll(set);
@@ -132,8 +131,8 @@ void scan_touched(const BinnedRows &matrix, std::size_t block_index, const Quant
           left.first += cell[0];
           if (Two) left.second += cell[kLanes];
           const Cell with_missing{left.first + missing.first, left.second + missing.second};
-          keep(score_of<format>(with_missing, count_bits, rule), bin, 1, lane, best);
-          if (has_missing) keep(score_of<format>(left, count_bits, rule), bin, 0, lane, best);
+          keep(score_of<format>(with_missing, derivatives.scale, rule), bin, 1, lane, best);
+          if (has_missing) keep(score_of<format>(left, derivatives.scale, rule), bin, 0, lane, best);
         }
         cell[0] = 0;
         if (Two) cell[kLanes] = 0;
@@ -144,7 +143,7 @@ void scan_touched(const BinnedRows &matrix, std::size_t block_index, const Quant
 
 } // namespace
 
-SplitRule make_rule(const Sums &total, double l2, std::int64_t least, double least_hessian) {
+SplitRule make_rule(const Scale &scale, const Sums &total, double l2, std::int64_t least, double least_hessian) {
   SplitRule rule;
   rule.total = total;
   rule.l2 = l2;
@@ -152,19 +151,22 @@ SplitRule make_rule(const Sums &total, double l2, std::int64_t least, double lea
   rule.least_side = static_cast<float>((least_hessian < 1.0 ? 1.0 : least_hessian) + l2);
   const double both = static_cast<double>(total.hessian) + 2 * l2;
   rule.mean_wide = static_cast<double>(total.gradient) / both;
-  rule.mean = static_cast<float>(rule.mean_wide);
+  const bool high_bits = scale.format == Format::unit && !scale.all_bits;
+  rule.mean = static_cast<float>(high_bits ? rule.mean_wide / 256 : rule.mean_wide);
   return rule;
 }
 
-void scan_block_plain(const Scale &scale, const std::int64_t *bins, int n_bins, bool has_missing, const SplitRule &rule,
+void scan_block_plain(const Scale &scale, std::int64_t *bins, const std::int64_t *minus, int n_bins, const SplitRule &rule,
                       LaneBests &best) {
   reset(best);
+  if (minus)
+    for (std::size_t i = 0, n = (static_cast<std::size_t>(n_bins) + 1) * words_per_line(scale); i < n; ++i) bins[i] -= minus[i];
   if (scale.two_words())
-    scan_lines<Format::wide, true>(scale, bins, n_bins, has_missing, rule, best);
+    scan_lines<Format::wide, true>(scale, bins, n_bins, rule, best);
   else if (scale.format == Format::unit)
-    scan_lines<Format::unit, false>(scale, bins, n_bins, has_missing, rule, best);
+    scan_lines<Format::unit, false>(scale, bins, n_bins, rule, best);
   else
-    scan_lines<Format::narrow, false>(scale, bins, n_bins, has_missing, rule, best);
+    scan_lines<Format::narrow, false>(scale, bins, n_bins, rule, best);
 }
 
 BlockScan choose_scan() {

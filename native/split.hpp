@@ -23,11 +23,11 @@ struct SplitRule {
   double l2 = 0.0;          // in units of the integer hessian
   std::int64_t least = 1;   // smallest count on either side
   float least_side = 0.0f;  // smallest a and b: a leaf whose hessian is next to nothing would predict anything
-  float mean = 0.0f;        // G / T
+  float mean = 0.0f;        // G / T, in units of 256 where a scan reads the high bits of gradients only
   double mean_wide = 0.0;
 };
 
-SplitRule make_rule(const Sums &total, double l2, std::int64_t least, double least_hessian);
+SplitRule make_rule(const Scale &scale, const Sums &total, double l2, std::int64_t least, double least_hessian);
 
 // The best cut of each of a block's 8 features: rows of bins <= bin go left, missing ones where `missing_left` says.
 // Ties: the lowest bin, then missing left. A score of 0 means that there is no cut.
@@ -46,14 +46,14 @@ struct Split {
   Sums left;
 };
 
-// Scans one block of a histogram.
-using BlockScan = void (*)(const Scale &scale, const std::int64_t *bins, int n_bins, bool has_missing, const SplitRule &rule,
+// Scans one block of a histogram. Where `minus` is given, its bins are first taken from `bins`, in the same pass.
+using BlockScan = void (*)(const Scale &scale, std::int64_t *bins, const std::int64_t *minus, int n_bins, const SplitRule &rule,
                            LaneBests &best);
 
-void scan_block_plain(const Scale &scale, const std::int64_t *bins, int n_bins, bool has_missing, const SplitRule &rule,
+void scan_block_plain(const Scale &scale, std::int64_t *bins, const std::int64_t *minus, int n_bins, const SplitRule &rule,
                       LaneBests &best);
 #ifdef HELDOUT_AVX2
-void scan_block_avx2(const Scale &scale, const std::int64_t *bins, int n_bins, bool has_missing, const SplitRule &rule,
+void scan_block_avx2(const Scale &scale, std::int64_t *bins, const std::int64_t *minus, int n_bins, const SplitRule &rule,
                      LaneBests &best);
 #endif
 

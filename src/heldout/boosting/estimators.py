@@ -502,6 +502,8 @@ def _probabilities(raw: NDArray[np.float64], n_classes: int) -> NDArray[np.float
     if n_classes == 1:
         return np.ones((len(raw), 1))
     if n_classes > 2:
-        return np.asarray(softmax(np.asfortranarray(raw), copy=True))
+        # A row that is alone would lie contiguous, and its classes be added up in another order than beside other rows.
+        beside = np.repeat(raw, 2, axis=0) if len(raw) == 1 else raw
+        return np.asarray(softmax(np.asfortranarray(beside), copy=True))[: len(raw)]
     second = expit(raw[:, 0])
     return np.column_stack([1.0 - second, second])
