@@ -102,10 +102,8 @@ def test_no_threshold_changes_a_bit(
     flushes = {"flush", "two_words"} if form == "flushed" and "only" not in nodes else set()
     with taking(*PATHS.get(nodes, ()), *flushes):
         for n_jobs in (1, 3, 6):
-            assert_same_bits(
-                make_model(kind, n_jobs=n_jobs, **parameters_of_fit).fit(table.X, y).ensemble_, plain.ensemble_
-            )
-    np.testing.assert_array_equal(plain.ensemble_.raw(table.X), walk_raw(plain.ensemble_, table.X))
+            assert_same_bits(fit(n_jobs), plain)
+    np.testing.assert_array_equal(plain.raw(table.X), walk_raw(plain, table.X))
 
 
 @pytest.mark.parametrize("form", FORMATS)
