@@ -1,8 +1,8 @@
 """Test error against LightGBM's where few rows dwarf all others: Cauchy noise, one target of 1e9, 99.9 % one class.
 
-Run `python benchmarks/heavy_tails.py [draws]`; it needs the extra `bench`. Both are fitted with the same rounds, leaves,
-rows a leaf and learning rate to features of few distinct values, so they choose among the same cut points. A line shows
-the geometric mean, over draws, of our error divided by theirs, and the draws in which ours was lower.
+Run `python benchmarks/heavy_tails.py [draws]`; it needs the extra `bench`. Both are fitted with the same rounds,
+leaves, rows a leaf and learning rate to features of few distinct values, so they choose among the same cut points. A
+line shows the geometric mean, over draws, of our error divided by theirs, and the draws in which ours was lower.
 """
 
 from __future__ import annotations
