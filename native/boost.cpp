@@ -11,7 +11,7 @@ namespace heldout {
 namespace {
 
 // Sums of leaves of fewer rows than this are not worth waking threads for.
-constexpr std::size_t kFewRows = 8192;
+constexpr std::size_t kFewRows = 4096;
 
 // The Newton step of a score, before the learning rate. Where nearly all rows are of one class a leaf of the others has
 // next to no hessian, and its whole step, some hundreds, would carry every other row in it beyond recall.
@@ -30,25 +30,54 @@ public:
   OutputGrower(const BinnedRows &matrix, const Targets &targets, const std::uint8_t *count, const BoostingRule &rule, Team &team)
       : targets_(targets), count_(count), rule_(rule), team_(team), grower_(matrix, rule.growth, team), gradient_(matrix.n_rows) {
     if (!targets.unit_hessian()) hessian_.resize(matrix.n_rows);
-  }
-
-  void grow(int output, double *scores, const double *log_normaliser, const std::vector<char> &allowed, Tree &tree) {
-    differentiate(targets_, output, scores, log_normaliser, team_, gradient_.data(), hessian_.data());
-    const Derivatives rows{gradient_.data(), hessian_.empty() ? nullptr : hessian_.data(), count_, gradient_.size()};
-    quantise(rows, rule_.format, team_, quantised_);
-    grower_.grow(quantised_, count_, allowed.empty() ? nullptr : &allowed, tree);
-    for (double &gain : tree.gain) gain = std::ldexp(gain, 2 * targets_.exponent);
-    if (tree.n_nodes() == 1) return; // a single leaf: the constant is the best there is already
-    std::size_t n = 0;
-    for (const LeafRange &leaf : grower_.leaves()) n += leaf.size;
-    if (n < kFewRows) {
-      for (const LeafRange &leaf : grower_.leaves()) settle(leaf, scores, tree);
-    } else {
-      team_.each(grower_.leaves().size(), [&](std::size_t i, int) { settle(grower_.leaves()[i], scores, tree); });
+    if (rule.samples_structure(matrix.n_rows)) {
+      sample_ = std::make_unique<StructureSample>(matrix, targets, count, rule.structure_share, rule.seed, team);
+      router_ = std::make_unique<LeafRouter>(matrix, count);
     }
   }
 
+  void grow(int output, std::uint64_t number, double *scores, const double *log_normaliser, const std::vector<char> &allowed, Tree &tree) {
+    differentiate(targets_, output, scores, log_normaliser, team_, gradient_.data(), hessian_.data());
+    const std::uint8_t *count = sample_ ? sample_->draw(number, team_) : count_;
+    const Derivatives rows{gradient_.data(), hessian_.empty() ? nullptr : hessian_.data(), count, gradient_.size()};
+    quantise(rows, rule_.format, team_, quantised_);
+    grower_.grow(quantised_, count, allowed.empty() ? nullptr : &allowed, tree);
+    for (double &gain : tree.gain) gain = std::ldexp(gain, 2 * targets_.exponent);
+    if (tree.n_nodes() == 1) return; // a single leaf: the constant is the best there is already
+    if (sample_)
+      settle_all_rows(scores, tree);
+    else
+      settle_leaves(scores, tree);
+  }
+
 private:
+  void settle_leaves(double *scores, Tree &tree) {
+    const std::vector<LeafRange> &leaves = grower_.leaves();
+    std::size_t n = 0;
+    for (const LeafRange &leaf : leaves) n += leaf.size;
+    if (n < kFewRows) {
+      for (const LeafRange &leaf : leaves) settle(leaf, scores, tree);
+    } else {
+      team_.each(leaves.size(), [&](std::size_t i, int) { settle(leaves[i], scores, tree); });
+    }
+  }
+
+  // The rows that the structure was not found on are sent through the tree too.
+  void settle_all_rows(double *scores, Tree &tree) {
+    std::vector<double> values;
+    for (const LeafSums &leaf : router_->route(tree, gradient_.data(), hessian_.empty() ? nullptr : hessian_.data(), team_)) {
+      values.push_back(value_of(leaf.gradient, leaf.hessian));
+      tree.value[static_cast<std::size_t>(leaf.node)] = values.back();
+      tree.count[static_cast<std::size_t>(leaf.node)] = leaf.count;
+    }
+    for (std::size_t node = tree.n_nodes(); node-- > 0;) {
+      if (tree.feature[node] < 0) continue;
+      const auto left = static_cast<std::size_t>(tree.left[node]);
+      tree.count[node] = tree.count[left] + tree.count[left + 1];
+    }
+    router_->add(values, scores, team_);
+  }
+
   void settle(const LeafRange &leaf, double *scores, Tree &tree) {
     const double value = leaf_value(leaf);
     tree.value[static_cast<std::size_t>(leaf.node)] = value;
@@ -80,6 +109,10 @@ private:
       h = hessian_.empty() ? static_cast<double>(leaf.sums.count)
                            : std::ldexp(static_cast<double>(sum_h), -quantised_.fine_hessian_exponent);
     }
+    return value_of(g, h);
+  }
+
+  double value_of(double g, double h) const {
     double step = -g / (h + rule_.growth.l2);
     if (targets_.loss != Loss::squared) step = std::clamp(step, -kLargestStep, kLargestStep);
     const double value = rule_.learning_rate * step;
@@ -92,7 +125,9 @@ private:
   Team &team_;
   Grower grower_;
   Quantised quantised_;
-  std::vector<float> gradient_, hessian_;
+  std::unique_ptr<StructureSample> sample_; // null where all rows decide the structure
+  std::unique_ptr<LeafRouter> router_;
+  LargeVector<float> gradient_, hessian_;
 };
 
 // Adds the last round's trees to the scores of the validation rows.
@@ -163,7 +198,7 @@ Boosted boost(const BinnedRows &matrix, const Targets &targets, const std::uint8
     const auto grow_output = [&](OutputGrower &grower, std::size_t output) {
       const std::uint64_t tree = static_cast<std::uint64_t>(round) * n_outputs + output;
       const std::vector<char> allowed = choose_features(matrix.block_of.size(), rule.max_features, rule.seed, tree);
-      grower.grow(static_cast<int>(output), scores + output * matrix.n_rows, normalisers.data(), allowed, out.trees[first + output]);
+      grower.grow(static_cast<int>(output), tree, scores + output * matrix.n_rows, normalisers.data(), allowed, out.trees[first + output]);
     };
     team.each(n_apart, [&](std::size_t output, int thread) { grow_output(*apart[static_cast<std::size_t>(thread)], output); });
     for (std::size_t output = n_apart; output < n_outputs; ++output) grow_output(together, output);

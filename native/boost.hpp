@@ -4,6 +4,7 @@
 #include "grow.hpp"
 #include "losses.hpp"
 #include "quantise.hpp"
+#include "structure.hpp"
 #include "tree.hpp"
 
 #include <cstdint>
@@ -20,6 +21,14 @@ struct BoostingRule {
   std::uint64_t seed = 0;
   GrowthRule growth;
   FormatRule format;
+
+  // From so many rows on, a share of them decides the structure of a tree. Leaf values always come from all.
+  double structure_share = 1.0;
+  std::size_t structure_from = 200000;
+
+  bool samples_structure(std::size_t n_rows) const {
+    return structure_share < 1.0 && n_rows >= structure_from && growth.max_leaves <= static_cast<int>(kMostMaskedLeaves);
+  }
 };
 
 // Rows that no tree is fitted to, to see how well the rounds so far predict them. codes: (n_features, n_rows), by the

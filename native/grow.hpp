@@ -25,7 +25,7 @@ struct GrowthRule {
   double least_hessian = 0.0; // smallest hessian of a leaf
 
   // None of these changes a bit of the tree, only how fast it grows. Tests force them down.
-  std::size_t few_rows = 48;                   // nodes of fewer rows keep no histogram
+  std::size_t few_rows = 32;                   // nodes of fewer rows keep no histogram
   std::size_t together_rows = 16384;           // all threads share a node of at least as many rows
   std::size_t shared_rows = 4096;              // the least rows for which threads share a histogram or a partition
   std::size_t pool_bytes = std::size_t{1} << 28; // histograms kept for subtraction
@@ -108,6 +108,7 @@ private:
   void settle();
   bool finished() const { return n_splits_ == rule_.max_leaves - 1 || frontier_.empty(); }
   void expand(const Claim &claim, Workspace &workspace, Team *team);
+  void expand_apart(const Claim &claim, Workspace &workspace, bool &stop);
   void evaluate_children(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
   void build_and_scan(Child &child, Workspace &workspace, Team *team);
   void subtract_and_scan(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
@@ -135,7 +136,7 @@ private:
   const std::vector<char> *allowed_ = nullptr;
   std::vector<char> block_allowed_;
 
-  std::vector<std::uint32_t> rows_, scratch_;
+  LargeVector<std::uint32_t> rows_, scratch_;
   bool all_rows_ = true;
   std::size_t n_in_bag_ = 0;
 

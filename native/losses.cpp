@@ -12,7 +12,7 @@
 namespace heldout {
 namespace {
 
-constexpr std::size_t kSmallestChunk = 4096;
+constexpr std::size_t kSmallestChunk = 2048;
 constexpr double kSmallestShare = 1e-15; // of a class without weight: its log must be finite
 
 template <bool Weighted> void squared(const Targets &t, const double *scores, std::size_t first, std::size_t last, float *g, float *h) {

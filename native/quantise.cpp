@@ -8,7 +8,7 @@
 namespace heldout {
 namespace {
 
-constexpr std::size_t kSmallestChunk = 8192;
+constexpr std::size_t kSmallestChunk = 2048;
 constexpr int kBitsOfMean = 7, kLeastFlushedBits = 8;
 constexpr std::int64_t kSmallGradient = 4096; // its 8 lowest bits are 6 % of it
 
@@ -201,7 +201,7 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
   return packed;
 }
 
-Packed pack(const Derivatives &rows, const Scale &scale, Team &team, std::vector<std::int64_t> &words) {
+Packed pack(const Derivatives &rows, const Scale &scale, Team &team, LargeVector<std::int64_t> &words) {
   words.resize(rows.n_rows * static_cast<std::size_t>(scale.words_per_row()));
   std::vector<Packed> parts(static_cast<std::size_t>(team.size()));
   team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int thread) {

@@ -1,6 +1,8 @@
 // Gradients as integers: exact sums, whatever the order, and one addition per row and feature in a histogram.
 #pragma once
 
+#include "memory.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -60,7 +62,7 @@ struct FormatRule {
 struct Quantised {
   Scale scale;
   Sums total;
-  std::vector<std::int64_t> words; // one per row, or two where wide
+  LargeVector<std::int64_t> words; // one per row, or two where wide
 
   // What the same sums can be taken at outside of histograms, for the values of leaves.
   int fine_gradient_exponent = 0, fine_hessian_exponent = 0;

@@ -18,8 +18,8 @@ __all__ = ["Growth", "LossName", "Objective", "ValidationRows", "best_constants"
 LossName = Literal["squared_error", "logistic", "softmax"]
 _LOSSES: dict[str, int] = {"squared_error": 0, "logistic": 1, "softmax": 2}
 
-# The least hessian of a leaf, in units of the largest weight: below it, one row that a leaf gets wrong would give the leaf
-# any value. A leaf of squared error has at least the hessian of its rows.
+# The least hessian of a leaf, in units of the largest weight: below it, one row that a leaf gets wrong would give the
+# leaf any value. A leaf of squared error has at least the hessian of its rows.
 _LEAST_HESSIAN = {"squared_error": 0.0, "logistic": 1e-3, "softmax": 1e-3}
 
 
