@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint types doctest unit slow docs wheel clean
+.PHONY: demo test lint types doctest unit sanitize slow docs wheel clean
 
 $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,10 @@ doctest: $(VENV)/installed-for-tests
 
 unit: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -rs
+
+# The engine alone, without Python, under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer.
+sanitize:
+	$(MAKE) -j2 --output-sync -C native/checks
 
 # The README's picture and the command line reference, made anew from the product.
 docs: $(VENV)/installed-for-tests
