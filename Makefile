@@ -39,7 +39,7 @@ unit: $(VENV)/installed-for-tests
 
 # The engine alone, without Python, under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer.
 sanitize:
-	$(MAKE) -j2 --output-sync -C native/checks
+	$(MAKE) -j2 -C native/checks
 
 # The README's picture and the command line reference, made anew from the product.
 docs: $(VENV)/installed-for-tests
