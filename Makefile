@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint types doctest unit sanitize slow docs wheel clean
+.PHONY: demo test lint types doctest unit paths sanitize slow docs wheel clean
 
 $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,12 @@ unit: $(VENV)/installed-for-tests
 # The engine alone, without Python, under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer.
 sanitize:
 	$(MAKE) -j2 -C native/checks
+
+# The engine built to count the paths it takes, and the tests that then ask whether they were taken.
+paths: $(VENV)/installed-for-tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/paths \
+		-C cmake.define.HELDOUT_COUNT_PATHS=ON -C build-dir=build/paths-objects .
+	HELDOUT_EXPECT_PATHS=1 PYTHONPATH=build/paths $(BIN)/python -m pytest -q tests/boosting/test_paths.py
 
 # The README's picture and the command line reference, made anew from the product.
 docs: $(VENV)/installed-for-tests

@@ -6,9 +6,12 @@
 
 namespace heldout {
 
+// Each unit has its own copy: one compiled for AVX2 must not serve a processor without it.
+namespace {
+
 // e^x for x from -700 to 700; beyond, the value at that end. Cody and Waite's reduction to |r| <= ln(2) / 2, then the
 // Taylor polynomial of degree 13, whose first term left out is below 2^-57.
-inline double exponential(double x) {
+[[maybe_unused]] inline double exponential(double x) {
   x = x < -700.0 ? -700.0 : x;
   x = x > 700.0 ? 700.0 : x;
   constexpr double magic = 6755399441055744.0; // 2^52 + 2^51: adding it rounds to an integer in the low bits
@@ -39,7 +42,7 @@ inline double exponential(double x) {
 
 // ln x for normal positive x: x = m 2^k with m from sqrt(1/2) to sqrt(2), and with s = (m - 1) / (m + 1), at most 0.172,
 // ln m = 2 (s + s^3 / 3 + s^5 / 5 + ...); the first term left out is below 2^-57.
-inline double natural_logarithm(double x) {
+[[maybe_unused]] inline double natural_logarithm(double x) {
   std::uint64_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   const std::uint64_t half_root = 0x3fe6a09e667f3bcdu; // sqrt(1/2)
@@ -64,9 +67,11 @@ inline double natural_logarithm(double x) {
 }
 
 // 1 / (1 + e^-x)
-inline double logistic(double x) {
+[[maybe_unused]] inline double logistic(double x) {
   const double e = exponential(x < 0.0 ? x : -x);
   return (x < 0.0 ? e : 1.0) / (1.0 + e);
 }
+
+} // namespace
 
 } // namespace heldout

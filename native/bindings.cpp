@@ -85,6 +85,11 @@ Cuts cuts_array(const std::vector<double> &cuts) {
   return handed_over<Cuts>(std::move(data), {cuts.size()});
 }
 
+// What a thread costs to start is some hundreds of cells' binning.
+constexpr std::size_t kCellsWorthThreads = 100000;
+
+int worth_threads(std::size_t n_cells, int n_threads) { return n_cells < kCellsWorthThreads ? 1 : n_threads; }
+
 template <typename Real>
 nb::list find_all_cut_points(const Matrix<Real> &matrix, const std::optional<Vector<double>> &weight, int max_bins, int n_threads) {
   check_max_bins(max_bins);
@@ -92,7 +97,7 @@ nb::list find_all_cut_points(const Matrix<Real> &matrix, const std::optional<Vec
   std::vector<std::vector<double>> all;
   {
     nb::gil_scoped_release released;
-    heldout::Team team(n_threads);
+    heldout::Team team(worth_threads(matrix.shape(0) * matrix.shape(1), n_threads));
     heldout::Strided<double> weights;
     if (weight) weights = strided(*weight);
     all = heldout::find_all_cut_points(strided(matrix), weight ? &weights : nullptr, max_bins, team);
@@ -109,7 +114,7 @@ template <typename Real> Codes bin_codes(const Matrix<Real> &matrix, const std::
   std::unique_ptr<std::uint8_t[]> data(new std::uint8_t[std::max<std::size_t>(1, n_rows * n_features)]);
   {
     nb::gil_scoped_release released;
-    heldout::Team team(n_threads);
+    heldout::Team team(worth_threads(n_rows * n_features, n_threads));
     heldout::bin_all_codes(strided(matrix), cuts, data.get(), team);
   }
   return handed_over<Codes>(std::move(data), {n_features, n_rows});
@@ -179,7 +184,7 @@ heldout::BoostingRule boosting_rule(const Settings &settings) {
   settings.override_with("shared_rows", rule.growth.shared_rows);
   settings.override_with("pool_bytes", rule.growth.pool_bytes);
   settings.override_with("narrow_limit", rule.format.narrow_limit);
-  settings.override_with("flushed_bits", rule.format.flushed_bits);
+  settings.override_with("most_flushed_bits", rule.format.most_flushed_bits);
   settings.override_with("forced_format", rule.format.forced);
   return rule;
 }

@@ -1,6 +1,8 @@
 // The binned matrix as the engine reads it: rows in blocks of 8 features, and once more column by column.
 #pragma once
 
+#include "memory.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -26,7 +28,7 @@ struct BinnedRows {
   std::size_t n_rows = 0;
   const std::uint8_t *codes = nullptr;
   std::vector<Block> blocks;
-  std::vector<std::uint64_t> words;
+  LargeVector<std::uint64_t> words;
   std::vector<int> block_of; // by feature
 
   std::size_t n_blocks() const { return blocks.size(); }

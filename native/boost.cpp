@@ -11,7 +11,11 @@ namespace heldout {
 namespace {
 
 // Sums of leaves of fewer rows than this are not worth waking threads for.
-constexpr std::size_t kFewRows = 8192;
+constexpr std::size_t kFewRows = 4096;
+
+// The Newton step of a score, before the learning rate. Where nearly all rows are of one class a leaf of the others has
+// next to no hessian, and its whole step, some hundreds, would carry every other row in it beyond recall.
+constexpr double kLargestStep = 8.0;
 
 std::uint64_t mixed(std::uint64_t x) { // splitmix64 (Steele, Lea and Flood 2014)
   x += 0x9e3779b97f4a7c15u;
@@ -52,7 +56,7 @@ private:
     for (std::size_t i = 0; i < leaf.size; ++i) scores[rows[i]] += value;
   }
 
-  // - learning rate * G / (H + l2). Histograms of one 24-bit gradient are too coarse for that: there the rows are
+  // - learning rate * G / (H + l2), the step of a probability's score at most kLargestStep. Histograms of one 24-bit gradient are too coarse for that: there the rows are
   // summed once more, with 62 bits for all of them together.
   double leaf_value(const LeafRange &leaf) const {
     const Scale &scale = quantised_.scale;
@@ -76,7 +80,9 @@ private:
       h = hessian_.empty() ? static_cast<double>(leaf.sums.count)
                            : std::ldexp(static_cast<double>(sum_h), -quantised_.fine_hessian_exponent);
     }
-    const double value = -rule_.learning_rate * g / (h + rule_.growth.l2);
+    double step = -g / (h + rule_.growth.l2);
+    if (targets_.loss != Loss::squared) step = std::clamp(step, -kLargestStep, kLargestStep);
+    const double value = rule_.learning_rate * step;
     return std::isfinite(value) ? std::ldexp(value, targets_.exponent) : 0.0;
   }
 
@@ -86,7 +92,7 @@ private:
   Team &team_;
   Grower grower_;
   Quantised quantised_;
-  std::vector<float> gradient_, hessian_;
+  LargeVector<float> gradient_, hessian_;
 };
 
 // Adds the last round's trees to the scores of the validation rows.

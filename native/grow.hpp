@@ -25,7 +25,7 @@ struct GrowthRule {
   double least_hessian = 0.0; // smallest hessian of a leaf
 
   // None of these changes a bit of the tree, only how fast it grows. Tests force them down.
-  std::size_t few_rows = 48;                   // nodes of fewer rows keep no histogram
+  std::size_t few_rows = 32;                   // nodes of fewer rows keep no histogram
   std::size_t together_rows = 16384;           // all threads share a node of at least as many rows
   std::size_t shared_rows = 4096;              // the least rows for which threads share a histogram or a partition
   std::size_t pool_bytes = std::size_t{1} << 28; // histograms kept for subtraction
@@ -136,7 +136,7 @@ private:
   const std::vector<char> *allowed_ = nullptr;
   std::vector<char> block_allowed_;
 
-  std::vector<std::uint32_t> rows_, scratch_;
+  LargeVector<std::uint32_t> rows_, scratch_;
   bool all_rows_ = true;
   std::size_t n_in_bag_ = 0;
 

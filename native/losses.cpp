@@ -1,7 +1,9 @@
 #include "losses.hpp"
 
 #include "arithmetic.hpp"
+#include "derivative_kernels.hpp"
 #include "parallel.hpp"
+#include "simd.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +12,7 @@
 namespace heldout {
 namespace {
 
-constexpr std::size_t kSmallestChunk = 4096;
+constexpr std::size_t kSmallestChunk = 2048;
 constexpr double kSmallestShare = 1e-15; // of a class without weight: its log must be finite
 
 template <bool Weighted> void squared(const Targets &t, const double *scores, std::size_t first, std::size_t last, float *g, float *h) {
@@ -20,13 +22,6 @@ template <bool Weighted> void squared(const Targets &t, const double *scores, st
     g[row] = static_cast<float>(Weighted ? difference * t.weight[row] : difference);
     if (Weighted) h[row] = static_cast<float>(t.weight[row]);
   }
-}
-
-// An error in probability p, the hessian p (1 - p), both times the weight.
-inline void of_probability(const Targets &t, std::size_t row, double p, double y, float *g, float *h) {
-  const double weight = t.weight ? t.weight[row] : 1.0;
-  g[row] = static_cast<float>((p - y) * weight);
-  h[row] = static_cast<float>(p * (1.0 - p) * weight);
 }
 
 // Integer sums at a power of two that leaves room for n values of the largest magnitude.
@@ -61,30 +56,27 @@ int target_exponent(const double *target, const std::uint8_t *count, std::size_t
 
 void log_normalisers(const double *scores, std::size_t n_rows, int n_outputs, Team &team, std::vector<double> &out) {
   out.resize(n_rows);
-  team.chunks(n_rows, kSmallestChunk / 4, [&](std::size_t first, std::size_t last, int) {
-    for (std::size_t row = first; row < last; ++row) {
-      double top = scores[row];
-      for (int k = 1; k < n_outputs; ++k) top = std::max(top, scores[static_cast<std::size_t>(k) * n_rows + row]);
-      double sum = 0.0;
-      for (int k = 0; k < n_outputs; ++k) sum += exponential(scores[static_cast<std::size_t>(k) * n_rows + row] - top);
-      out[row] = top + natural_logarithm(sum);
-    }
-  });
+#ifdef HELDOUT_AVX2
+  const auto rows = use_avx2() ? &normaliser_rows_avx2 : &normaliser_rows;
+#else
+  const auto rows = &normaliser_rows;
+#endif
+  team.chunks(n_rows, kSmallestChunk / 4,
+              [&](std::size_t first, std::size_t last, int) { rows(scores, n_rows, n_outputs, first, last, out.data()); });
 }
 
 void differentiate(const Targets &t, int output, const double *scores, const double *log_normaliser, Team &team, float *gradient,
                    float *hessian) {
+#ifdef HELDOUT_AVX2
+  const auto rows = use_avx2() ? &probability_rows_avx2 : &probability_rows;
+#else
+  const auto rows = &probability_rows;
+#endif
   team.chunks(t.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
-    if (t.loss == Loss::squared) {
+    if (t.loss != Loss::squared)
+      rows(t, output, scores, log_normaliser, first, last, gradient, hessian);
+    else
       t.weight ? squared<true>(t, scores, first, last, gradient, hessian) : squared<false>(t, scores, first, last, gradient, hessian);
-    } else if (t.loss == Loss::logistic) {
-      for (std::size_t row = first; row < last; ++row)
-        of_probability(t, row, logistic(scores[row]), t.target[row], gradient, hessian);
-    } else {
-      for (std::size_t row = first; row < last; ++row)
-        of_probability(t, row, exponential(scores[row] - log_normaliser[row]), t.target[row] == output ? 1.0 : 0.0, gradient,
-                       hessian);
-    }
   });
 }
 

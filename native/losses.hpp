@@ -36,6 +36,12 @@ void log_normalisers(const double *scores, std::size_t n_rows, int n_outputs, Te
 void differentiate(const Targets &targets, int output, const double *scores, const double *log_normaliser, Team &team,
                    float *gradient, float *hessian);
 
+#ifdef HELDOUT_AVX2
+void probability_rows_avx2(const Targets &targets, int output, const double *scores, const double *log_normaliser, std::size_t first,
+                           std::size_t last, float *gradient, float *hessian);
+void normaliser_rows_avx2(const double *scores, std::size_t n_rows, int n_outputs, std::size_t first, std::size_t last, double *out);
+#endif
+
 // The weighted mean of the rows' loss (squared: (F - y)^2 / 2).
 double mean_loss(const Targets &targets, const double *scores, Team &team);
 

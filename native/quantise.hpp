@@ -1,6 +1,8 @@
 // Gradients as integers: exact sums, whatever the order, and one addition per row and feature in a histogram.
 #pragma once
 
+#include "memory.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -52,15 +54,15 @@ struct Derivatives {
 
 // What tests force; the defaults are what a fit uses.
 struct FormatRule {
-  std::size_t narrow_limit = 16384; // more weight than this is never narrow
-  int flushed_bits = 12;            // largest |g| * count of a flushed row is below 2^flushed_bits
+  std::size_t narrow_limit = (std::size_t{1} << kNarrowCountBits) - 1; // more weight than this is never narrow
+  int most_flushed_bits = 12; // the largest |g| * count of a flushed row is below 2 to the power of at most this
   int forced = -1;                  // a Format, or -1
 };
 
 struct Quantised {
   Scale scale;
   Sums total;
-  std::vector<std::int64_t> words; // one per row, or two where wide
+  LargeVector<std::int64_t> words; // one per row, or two where wide
 
   // What the same sums can be taken at outside of histograms, for the values of leaves.
   int fine_gradient_exponent = 0, fine_hessian_exponent = 0;

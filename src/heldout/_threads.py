@@ -22,6 +22,8 @@ __all__ = ["available_threads", "cgroup_quota", "n_threads", "one_thread_inside"
 
 _inside = threading.local()
 
+_MOST_THREADS = 1024  # whatever is asked for: the result is the same, and no machine is better off with more
+
 
 @contextmanager
 def one_thread_inside() -> Iterator[None]:
@@ -118,8 +120,8 @@ def n_threads(n_jobs: Any) -> int:
     Parameters
     ----------
     n_jobs : None or int
-        None means all that are available, and one inside a joblib worker or beside other folds. A positive number is
-        taken as it is; -1 means all that are available, -2 all but one, and so on.
+        None means all that are available, and one inside a joblib worker or beside other folds. A positive number up to
+        1024 is taken as it is; -1 means all that are available, -2 all but one, and so on.
 
     Raises
     ------
@@ -136,4 +138,4 @@ def n_threads(n_jobs: Any) -> int:
     if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or int(n_jobs) == 0:
         raise InvalidInput(f"n_jobs must be None or a whole number other than 0, got {n_jobs!r}: leave it out for all")
     wanted = int(n_jobs)
-    return wanted if wanted > 0 else max(1, available_threads() + 1 + wanted)
+    return min(wanted, _MOST_THREADS) if wanted > 0 else max(1, available_threads() + 1 + wanted)

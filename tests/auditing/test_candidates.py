@@ -11,6 +11,7 @@ from sklearn.linear_model import Lasso
 
 from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
 from heldout.auditing.candidates import Candidate, Task, blamed_on, default_candidates, resolve_candidates
+from heldout.boosting import BoostingClassifier, BoostingRegressor
 from heldout.errors import DataError, InvalidInput
 
 
@@ -21,6 +22,16 @@ def names(entries: object, task: str = "regression", **options: bool) -> list[st
 def test_all_built_in_candidates_come_simplest_first() -> None:
     assert names(None) == ["baseline", "ridge", "tree", "knn", "forest", "boosting"]
     assert names(None, "classification")[:2] == ["baseline", "logistic"]
+
+
+def test_boosting_is_the_engines_with_fewer_rounds_for_many_classes() -> None:
+    (regression,) = [c for c in default_candidates("regression") if c.name == "boosting"]
+    (classes,) = [c for c in default_candidates("classification", n_classes=11) if c.name == "boosting"]
+    model = regression.estimator[-1]
+    assert isinstance(model, BoostingRegressor)
+    assert (model.n_trees, model.early_stopping, model.random_state) == (100, False, None)
+    assert isinstance(classes.estimator[-1], BoostingClassifier)
+    assert classes.estimator[-1].n_trees == 27
 
 
 def test_ordered_rows_add_the_last_value_as_a_baseline() -> None:

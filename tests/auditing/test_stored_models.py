@@ -37,12 +37,15 @@ from heldout.auditing.stored_models import (
     to_parts,
 )
 from heldout.auditing.stored_trees import StoredTrees
+from heldout.boosting import BoostingClassifier, BoostingRegressor
 from heldout.errors import ModelFileError
 from heldout.table import OrdinalEncoder, ScaledEncoder
 
 NAN_TAKERS = [
     (DecisionTreeRegressor(max_depth=6), StoredTrees),
     (RandomForestRegressor(9, min_samples_leaf=3, max_features=1 / 3), StoredTrees),
+    (BoostingRegressor(n_trees=20, min_leaf_weight=1), StoredTrees),
+    (BoostingClassifier(n_trees=12, min_leaf_weight=2, max_features=0.5), StoredTrees),
     (HistGradientBoostingRegressor(max_iter=20), StoredTrees),
     (HistGradientBoostingRegressor(max_iter=9, loss="absolute_error"), StoredTrees),
     (DecisionTreeClassifier(max_leaf_nodes=12), StoredTrees),
@@ -89,7 +92,7 @@ def through_json(model: Any, trust: tuple[str, ...] = ()) -> Any:
 @pytest.mark.parametrize(("model", "kind"), NAN_TAKERS + FINITE_TAKERS, ids=lambda x: type(x).__name__)
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_a_stored_model_predicts_what_scikit_learn_does_bit_for_bit(
+def test_a_stored_model_predicts_what_the_estimator_does_bit_for_bit(
     model: Any, kind: Any, n_classes: int, seed: int
 ) -> None:
     holes = any(model is m for m, _ in NAN_TAKERS)
@@ -143,6 +146,20 @@ def test_an_encoder_of_ours_before_a_foreign_model_is_stored_apart_from_it() -> 
     assert not is_foreign(stored)
     np.testing.assert_array_equal(stored.predict(frame), fitted.predict(frame))
     assert stored.classes_.tolist() == [0, 1]
+
+
+def test_probabilities_of_many_classes_do_not_depend_on_the_rows_beside(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = table(400, seed, holes=True)
+    fitted = BoostingClassifier(n_trees=4, min_leaf_weight=3).fit(X, rng.integers(0, 17, 400))
+    stored = through_json(fitted)
+    together = fitted.predict_proba(X)
+    np.testing.assert_array_equal(stored.predict_proba(X), together)
+    for model in (fitted, stored):
+        np.testing.assert_array_equal(np.vstack([model.predict_proba(row[None]) for row in X]), together)
+        np.testing.assert_array_equal(
+            np.vstack([model.predict_proba(X[k : k + 2]) for k in range(0, 400, 2)]), together
+        )
 
 
 # Fitted estimators that our arrays cannot say: they go through skops whole.
@@ -274,6 +291,7 @@ TREE_DAMAGE: list[tuple[Any, str]] = [
     (changed("output", 1, -1), "output that is not there"),
     (lambda _, a: a.update(value=a["value"][:, :2]), "output that is not there"),
     (lambda _, a: a.update(threshold=a["threshold"][:-1]), "differ in length"),
+    (changed("threshold", 0, np.nan), "a threshold is NaN"),
     (lambda _, a: a.update(output=a["output"][:-1]), "no trees, or not one output"),
     (lambda _, a: a.update(left=a["left"].astype(float)), "left has another type"),
     (lambda _, a: a.update(value=a["value"][:, 0]), "value has another type or shape"),

@@ -14,18 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
 from heldout.auditing.nearest import NearestClassifier, NearestRegressor
+from heldout.boosting import BoostingClassifier, BoostingRegressor
 from heldout.errors import HeldoutError, InvalidInput
 from heldout.table import OrdinalEncoder, ScaledEncoder
 
@@ -88,7 +84,7 @@ def _regression(ordered: bool, encode: _Encoders) -> list[Candidate]:
             "a forest",
             encode.ordinal(RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)),
         ),
-        Candidate("boosting", "boosting", encode.ordinal(HistGradientBoostingRegressor(early_stopping=False))),
+        Candidate("boosting", "boosting", encode.ordinal(BoostingRegressor())),
     ]
 
 
@@ -119,7 +115,7 @@ def _classification(ordered: bool, n_classes: int, encode: _Encoders) -> list[Ca
         Candidate(
             "boosting",
             "boosting",
-            encode.ordinal(HistGradientBoostingClassifier(max_iter=boosting_rounds(n_classes), early_stopping=False)),
+            encode.ordinal(BoostingClassifier(n_trees=boosting_rounds(n_classes))),
         ),
     ]
 

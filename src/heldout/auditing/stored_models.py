@@ -1,7 +1,7 @@
 """Fitted models as arrays: what can be stored without pickle, and the same model put together again.
 
-`freeze` turns a fitted scikit-learn estimator into one of the frozen classes here (or in `stored_trees`), which
-predict the same. `to_parts` and `from_parts` take any of them to JSON and arrays and back. What has no frozen
+`freeze` turns a fitted estimator, ours or scikit-learn's, into one of the frozen classes here (or in `stored_trees`),
+which predict the same. `to_parts` and `from_parts` take any of them to JSON and arrays and back. What has no frozen
 form goes through skops (`StoredForeign`).
 """
 
@@ -18,7 +18,14 @@ from sklearn.utils.metaestimators import available_if
 
 from heldout.auditing.stored_foreign import StoredForeign
 from heldout.auditing.stored_links import LINKS, check_classes, label_array, probabilities
-from heldout.auditing.stored_trees import StoredTrees, freeze_boosting, freeze_forest, freeze_tree
+from heldout.auditing.stored_trees import (
+    StoredTrees,
+    freeze_boosting,
+    freeze_forest,
+    freeze_histogram_boosting,
+    freeze_tree,
+)
+from heldout.boosting import BoostingClassifier, BoostingRegressor
 from heldout.table import OrdinalEncoder, ScaledEncoder
 from heldout.table.packing import pack, unpack
 
@@ -204,7 +211,7 @@ class StoredSteps:
         return np.asarray(self.model.predict_proba(self.encoder.transform(X)))
 
 
-# -- from scikit-learn --------------------------------------------------------------------------------------
+# -- from estimators ----------------------------------------------------------------------------------------
 
 
 def _labels(model: Any) -> tuple[Any, ...] | None:
@@ -296,8 +303,9 @@ def _register_own() -> None:
         ),
         (freeze_tree, (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor)),
         (freeze_forest, (ensemble.RandomForestClassifier, ensemble.RandomForestRegressor)),
+        (freeze_boosting, (BoostingClassifier, BoostingRegressor)),
         (
-            freeze_boosting,
+            freeze_histogram_boosting,
             (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor),
         ),
     ]

@@ -1,23 +1,27 @@
-"""Trees of every kind as one set of flat arrays, and their predictions by NumPy alone.
+"""Trees of every kind as one set of flat arrays, and their predictions by the engine or by NumPy alone.
 
 A row goes left where its value is at most the threshold, and where it is missing and `missing_left` says so.
 scikit-learn's single trees and forests compare values rounded to float32 and average the leaves in the order of
-the trees; its histogram boosting compares float64 and adds the leaves to a baseline. Both are repeated here in the same
-order, so predictions are equal bit for bit.
+the trees; our boosting and its histogram boosting compare float64 and add the leaves to a baseline. Both are repeated
+here in the same order, so predictions are equal bit for bit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 
+from heldout._threads import n_threads
+from heldout.auditing.engine_trees import engine_trees
 from heldout.auditing.stored_links import LINKS, check_classes, label_array, probabilities
+from heldout.trees import TreeEnsemble
 
-__all__ = ["StoredTrees", "freeze_boosting", "freeze_forest", "freeze_tree"]
+__all__ = ["StoredTrees", "freeze_boosting", "freeze_forest", "freeze_histogram_boosting", "freeze_tree"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,7 @@ class StoredTrees:
     ----------
     feature, threshold, left, right, missing_left : array, shape (n_nodes,)
         Nodes of all trees one after the other. `feature` is -1 in a leaf; `left` and `right` are node numbers.
+        Where the threshold is infinite, only missing values can go right.
     value : array, shape (n_nodes, n_values)
         What a leaf predicts; zeros elsewhere.
     roots : array, shape (n_trees,)
@@ -69,6 +74,8 @@ class StoredTrees:
         if (self.feature < -1).any() or (self.feature >= self.n_features).any():
             raise ValueError(f"a node asks for a feature beyond the {self.n_features} there are")
         inner = np.flatnonzero(self.feature >= 0)
+        if np.isnan(self.threshold).any():
+            raise ValueError("a threshold is NaN")
         end = np.append(self.roots[1:], n)[np.searchsorted(self.roots, inner, side="right") - 1]
         for child in (self.left[inner], self.right[inner]):
             # Children after their parent: no node is met twice, so every row reaches a leaf.
@@ -94,14 +101,23 @@ class StoredTrees:
             node[rows] = np.where(goes_left, self.left[here], self.right[here])
         return node
 
+    @cached_property
+    def _engine(self) -> TreeEnsemble | None:
+        return engine_trees(self)
+
     def raw(self, X: Any) -> NDArray[np.float64]:
         """Return the sum or mean of the leaves, shape (n_rows, n_outputs)."""
         X = np.asarray(X, dtype=np.float32 if self.single_precision else np.float64)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"X must have {self.n_features} columns, got shape {X.shape}")
+        if self._engine is None:
+            return self._raw_by_numpy(X)
         # Column order, because a softmax adds up rows in another order when they are contiguous.
-        total = np.zeros((len(X), len(self.baseline)), order="C" if self.average else "F")
-        total += self.baseline
+        return np.asfortranarray(self._engine.raw(X if X.flags.forc else np.ascontiguousarray(X), n_threads(None)))
+
+    def _raw_by_numpy(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        total = np.empty((len(X), len(self.baseline)), order="C" if self.average else "F")
+        total[:] = self.baseline
         for root, output in zip(self.roots.tolist(), self.output.tolist(), strict=True):
             leaf = self.value[self._leaves(X, root)]
             if leaf.shape[1] == 1:
@@ -123,7 +139,10 @@ class StoredTrees:
     @available_if(lambda self: self.classes is not None)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class, shape (n_rows, n_classes)."""
-        return probabilities(self.raw(X), self.link)
+        raw = self.raw(X)
+        if len(raw) == 1:  # alone it would lie contiguous, and a softmax would give other bits than beside other rows
+            return probabilities(np.asfortranarray(np.repeat(raw, 2, axis=0)), self.link)[:1]
+        return probabilities(raw, self.link)
 
 
 def _check_types(trees: StoredTrees) -> None:
@@ -196,7 +215,33 @@ def _freeze_averaged(model: Any, trees: list[Any]) -> StoredTrees | None:
     )
 
 
-_BOOSTING_LINKS = {
+def freeze_boosting(model: Any) -> StoredTrees:
+    """Return a fitted boosting of heldout as arrays."""
+    trees: TreeEnsemble = model.ensemble_
+    classes = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
+    # A single class has one output too: the softmax of one score is 1.
+    link = "identity" if classes is None else "expit" if len(classes) == 2 else "softmax"
+    inner, first = trees.feature >= 0, np.repeat(trees.starts[:-1], np.diff(trees.starts))
+    left = np.where(inner, trees.left + first, 0)
+    return StoredTrees(
+        feature=trees.feature,
+        threshold=trees.threshold,
+        left=left.astype(np.int32),
+        right=np.where(inner, left + 1, 0).astype(np.int32),
+        missing_left=trees.missing_left & inner,
+        value=trees.value[:, None],
+        roots=trees.starts[:-1].astype(np.int32),
+        output=np.arange(trees.n_trees, dtype=np.int32) % trees.n_outputs,
+        baseline=trees.base,
+        n_features=trees.n_features,
+        average=False,
+        single_precision=False,
+        link=link,
+        classes=classes,
+    )
+
+
+_HISTOGRAM_LINKS = {
     "IdentityLink": "identity",
     "LogLink": "exp",
     "LogitLink": "expit",
@@ -204,9 +249,9 @@ _BOOSTING_LINKS = {
 }
 
 
-def freeze_boosting(model: Any) -> StoredTrees | None:
+def freeze_histogram_boosting(model: Any) -> StoredTrees | None:
     """Return a fitted histogram boosting of scikit-learn as arrays; None if it splits on categories natively."""
-    link = _BOOSTING_LINKS.get(type(model._loss.link).__name__)
+    link = _HISTOGRAM_LINKS.get(type(model._loss.link).__name__)
     predictors = [tree for step in model._predictors for tree in step]
     if link is None or not predictors or any(tree.nodes["is_categorical"].any() for tree in predictors):
         return None
@@ -228,7 +273,8 @@ def freeze_boosting(model: Any) -> StoredTrees | None:
     return _joined(
         parts,
         output=np.tile(np.arange(n_outputs, dtype=np.int32), len(model._predictors)),
-        baseline=np.broadcast_to(np.ravel(model._baseline_prediction), (n_outputs,)).astype(np.float64),
+        # scikit-learn adds to zeros, which turns -0.0 into 0.0.
+        baseline=np.broadcast_to(np.ravel(model._baseline_prediction), (n_outputs,)) + 0.0,
         n_features=int(model.n_features_in_),
         average=False,
         single_precision=False,

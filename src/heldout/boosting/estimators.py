@@ -12,8 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from heldout._threads import n_threads
-from heldout.boosting.fitting import Round, fit_rounds, refuse_sparse
+from heldout.boosting.fitting import Round, as_before_unless_done, fit_rounds, native_floats, refuse_unusable
 from heldout.boosting.parameters import checked_plan
+from heldout.boosting.targets import class_codes, class_objective, finite_target, judged_target
 from heldout.boosting.weights import counts_and_factors, factors_of_classes
 from heldout.errors import InvalidInput
 from heldout.trees import Objective, TreeEnsemble
@@ -26,7 +27,7 @@ Callback = Callable[[Round], Any]
 _ROWS_WORTH_THREADS = 4096
 
 
-class _Boosting(BaseEstimator):  # type: ignore[misc]
+class _Boosting(BaseEstimator):
     """What both estimators share: parameters, raw scores, leaves. An implementation detail, not an interface."""
 
     _losses: tuple[str, ...] = ()
@@ -50,16 +51,21 @@ class _Boosting(BaseEstimator):  # type: ignore[misc]
             and type(X) is np.ndarray
             and X.ndim == 2
             and X.dtype.char in "fd"
+            and X.dtype.isnative
             and X.flags.c_contiguous
+            and X.flags.aligned
             and X.shape[1] == ensemble.n_features
             and X.shape[0] > 0
             and "feature_names_in_" not in state
         ):
             return X
         check_is_fitted(self, "ensemble_")
-        refuse_sparse(X)
+        refuse_unusable(X)
         checked = validate_data(self, X, reset=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
-        return np.asarray(checked)
+        return native_floats(checked)
+
+    def _begins_anew(self) -> bool:
+        return not (self.warm_start and hasattr(self, "ensemble_"))
 
     def _threads_for(self, n_rows: int) -> int:
         return n_threads(self.n_jobs) if n_rows >= _ROWS_WORTH_THREADS else 1
@@ -110,14 +116,14 @@ class _Boosting(BaseEstimator):  # type: ignore[misc]
         inner = trees.feature >= 0
         total = np.bincount(trees.feature[inner], weights=trees.gain[inner], minlength=trees.n_features)
         everything = total.sum()
-        return total / everything if everything > 0 else total
+        return np.asarray(total / everything if everything > 0 else total, dtype=np.float64)
 
 
-class BoostingRegressor(RegressorMixin, _Boosting):  # type: ignore[misc]
+class BoostingRegressor(RegressorMixin, _Boosting):
     r"""Gradient boosting of regression trees over binned features, for squared error.
 
-    Each round fits a tree to the residuals that the rounds before have left and adds it, times the learning rate. The model
-    is the same to the bit for any number of threads and any order of rows (given equal cut points).
+    Each round fits a tree to the residuals that the rounds before have left and adds it, times the learning rate. The
+    model is the same to the bit for any number of threads and any order of rows (given equal cut points).
 
     Parameters
     ----------
@@ -125,11 +131,12 @@ class BoostingRegressor(RegressorMixin, _Boosting):  # type: ignore[misc]
     n_trees : int, default 100
         Rounds.
     learning_rate : float, default 0.1
+        Above 0 and at most 2.
     max_leaves : int, default 31
         Most leaves of a tree; 1 gives the constant model.
     max_bins : int, default 255
-        Most bins a feature is cut into, from 2 on. Missing values always have one of their own, so 254 and 255 both mean
-        254 bins of values.
+        Most bins a feature is cut into, from 2 on. Missing values always have one of their own, so 254 and 255 both
+        mean 254 bins of values.
     min_leaf_weight : float, default 20
         Fewest training rows in a leaf. Whole-number weights count as copies, other weights as one row.
     l2 : float, default 0
@@ -137,8 +144,8 @@ class BoostingRegressor(RegressorMixin, _Boosting):  # type: ignore[misc]
     max_features : float, default 1.0
         Share of the features, drawn anew for each tree, that the tree may split.
     early_stopping : bool or int, default False
-        Rounds without a better loss on `X_val`, `y_val` that end the fit; True means 20. The model then keeps the rounds up
-        to the best one.
+        Rounds without a better loss on `X_val`, `y_val` that end the fit; True means 20. The model then keeps the
+        rounds up to the best one.
     warm_start : bool, default False
         Whether `fit` adds rounds to those there are, up to `n_trees`.
     n_jobs : int, optional
@@ -160,9 +167,9 @@ class BoostingRegressor(RegressorMixin, _Boosting):  # type: ignore[misc]
     Notes
     -----
     With gradient :math:`g_i = F(x_i) - y_i` and hessian :math:`h_i` (1, or the weight) a leaf adds
-    :math:`-\eta \sum g_i / (\sum h_i + \lambda)`, and a split is chosen by the fall of the loss to second order [1]_. Splits
-    are found on histograms of bins [2]_ of integer sums, leaf by leaf, the largest gain first. Missing values go the way
-    that lowers the loss more.
+    :math:`-\eta \sum g_i / (\sum h_i + \lambda)`, and a split is chosen by the fall of the loss to second order [1]_.
+    Splits are found on histograms of bins [2]_ of integer sums, leaf by leaf, the largest gain first. Missing values
+    go the way that lowers the loss more.
 
     References
     ----------
@@ -245,14 +252,22 @@ class BoostingRegressor(RegressorMixin, _Boosting):  # type: ignore[misc]
         """
         self._check_loss()
         plan = checked_plan(self)
-        refuse_sparse(X)
-        X, y = validate_data(
-            self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=False, y_numeric=True, multi_output=False
-        )
-        count, factor = counts_and_factors(sample_weight, X.shape[0])
-        objective = Objective("squared_error", _finite_target(y), factor, count)
-        target_val = None if y_val is None else _finite_target(np.asarray(y_val))
-        fit_rounds(self, plan, X, objective, X_val, target_val, callback)
+        refuse_unusable(X)
+        with as_before_unless_done(self):
+            rows, target = validate_data(
+                self,
+                X,
+                y,
+                reset=self._begins_anew(),
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                y_numeric=True,
+                multi_output=False,
+            )
+            count, factor = counts_and_factors(sample_weight, rows.shape[0])
+            objective = Objective("squared_error", finite_target(target, "y"), factor, count)
+            target_val = None if y_val is None else judged_target(np.asarray(y_val))
+            fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -275,18 +290,20 @@ class BoostingRegressor(RegressorMixin, _Boosting):  # type: ignore[misc]
             yield raw[:, 0]
 
 
-class BoostingClassifier(ClassifierMixin, _Boosting):  # type: ignore[misc]
+class BoostingClassifier(ClassifierMixin, _Boosting):
     r"""Gradient boosting of classification trees over binned features, for log loss.
 
-    Two classes have one tree per round; more have one tree per class and round, joined by a softmax. The model is the same to
-    the bit for any number of threads and any order of rows (given equal cut points).
+    Two classes have one tree per round; more have one tree per class and round, joined by a softmax. The model is the
+    same to the bit for any number of threads and any order of rows (given equal cut points).
 
     Parameters
     ----------
     loss : "log_loss"
     n_trees : int, default 100
         Rounds.
-    learning_rate, max_leaves, max_bins, min_leaf_weight, l2, max_features, early_stopping, warm_start, n_jobs, random_state
+    learning_rate, max_leaves, max_bins, min_leaf_weight, l2, max_features
+        As in `BoostingRegressor`.
+    early_stopping, warm_start, n_jobs, random_state
         As in `BoostingRegressor`.
     class_weight : None, "balanced" or dict of class to weight, optional
         Multiplies the weights of a class's rows; "balanced" lets all classes weigh the same.
@@ -308,7 +325,8 @@ class BoostingClassifier(ClassifierMixin, _Boosting):  # type: ignore[misc]
     Notes
     -----
     With :math:`p = 1 / (1 + e^{-F})`, or the softmax of the scores, a row has gradient :math:`p - [y = k]` and hessian
-    :math:`p (1 - p)`; see `BoostingRegressor` for the rest. A leaf's hessian is at least 0.001 times the largest weight.
+    :math:`p (1 - p)`; see `BoostingRegressor` for the rest. A leaf's hessian is at least 0.001 times the largest
+    weight.
 
     Examples
     --------
@@ -320,6 +338,7 @@ class BoostingClassifier(ClassifierMixin, _Boosting):  # type: ignore[misc]
     """
 
     _losses = ("log_loss",)
+    classes_: NDArray[Any]
 
     def __init__(
         self,
@@ -388,22 +407,32 @@ class BoostingClassifier(ClassifierMixin, _Boosting):  # type: ignore[misc]
         """
         self._check_loss()
         plan = checked_plan(self)
-        refuse_sparse(X)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=False, multi_output=False)
-        check_classification_targets(y)
-        count, factor = counts_and_factors(sample_weight, X.shape[0])
-        classes, codes = np.unique(y, return_inverse=True)
-        if self.warm_start and hasattr(self, "ensemble_") and not np.array_equal(classes, self.classes_):
-            raise InvalidInput(
-                f"warm_start needs the classes it began with, {self.classes_.tolist()}, got {classes.tolist()}: "
-                "fit a new model"
+        refuse_unusable(X)
+        with as_before_unless_done(self):
+            rows, target = validate_data(
+                self,
+                X,
+                y,
+                reset=self._begins_anew(),
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                multi_output=False,
             )
-        self.classes_ = classes
-        by_class = factors_of_classes(self.class_weight, classes, codes, count)
-        if by_class is not None:
-            factor = by_class if factor is None else np.ascontiguousarray(by_class * factor)
-        target_val = None if y_val is None else _class_codes(np.asarray(y_val), classes)
-        fit_rounds(self, plan, X, _class_objective(codes, len(classes), factor, count), X_val, target_val, callback)
+            check_classification_targets(target)
+            count, factor = counts_and_factors(sample_weight, rows.shape[0])
+            classes, codes = np.unique(target, return_inverse=True)
+            if not self._begins_anew() and not np.array_equal(classes, self.classes_):
+                raise InvalidInput(
+                    f"warm_start needs the classes it began with, {self.classes_.tolist()}, got {classes.tolist()}: "
+                    "fit a new model"
+                )
+            self.classes_ = classes
+            by_class = factors_of_classes(self.class_weight, classes, codes, count)
+            if by_class is not None:
+                factor = by_class if factor is None else np.ascontiguousarray(by_class * factor)
+            target_val = None if y_val is None else class_codes(np.asarray(y_val), classes)
+            objective = class_objective(codes, len(classes), factor, count)
+            fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -466,23 +495,6 @@ class BoostingClassifier(ClassifierMixin, _Boosting):  # type: ignore[misc]
         return np.asarray(self.classes_[best])
 
 
-def _class_objective(
-    codes: NDArray[np.intp], n_classes: int, factor: NDArray[np.float64] | None, count: NDArray[np.uint8] | None
-) -> Objective:
-    target = np.ascontiguousarray(codes, dtype=np.float64)
-    if n_classes > 2:
-        return Objective("softmax", target, factor, count, n_outputs=n_classes)
-    return Objective("logistic", target, factor, count)
-
-
-def _class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
-    position = {label: code for code, label in enumerate(classes.tolist())}
-    unknown = [label for label in y.tolist() if label not in position]
-    if unknown:
-        raise InvalidInput(f"y_val holds {unknown[0]!r}, which is no class of y: the classes are {classes.tolist()}")
-    return np.array([position[label] for label in y.tolist()], dtype=np.float64)
-
-
 def _probabilities(raw: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
     from scipy.special import expit
     from sklearn.utils.extmath import softmax
@@ -490,17 +502,8 @@ def _probabilities(raw: NDArray[np.float64], n_classes: int) -> NDArray[np.float
     if n_classes == 1:
         return np.ones((len(raw), 1))
     if n_classes > 2:
-        return np.asarray(softmax(np.asfortranarray(raw), copy=True))
+        # A row that is alone would lie contiguous, and its classes be added up in another order than beside other rows.
+        beside = np.repeat(raw, 2, axis=0) if len(raw) == 1 else raw
+        return np.asarray(softmax(np.asfortranarray(beside), copy=True))[: len(raw)]
     second = expit(raw[:, 0])
     return np.column_stack([1.0 - second, second])
-
-
-def _finite_target(y: NDArray[Any]) -> NDArray[np.float64]:
-    try:
-        target = np.ascontiguousarray(y, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"y must be numbers, got dtype {y.dtype}: encode it, or use BoostingClassifier") from None
-    bad = np.flatnonzero(~np.isfinite(target))
-    if bad.size:
-        raise InvalidInput(f"y must be finite, got {target.flat[bad[0]]} in row {bad[0]}: drop or mend that row")
-    return target

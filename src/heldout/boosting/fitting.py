@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, validate_data
 
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
 from heldout.trees import Binned, Objective, TreeEnsemble, ValidationRows, best_constants, grow_rounds
 
-__all__ = ["Round", "fit_rounds", "refuse_sparse"]
+__all__ = ["Round", "as_before_unless_done", "fit_rounds", "native_floats", "refuse_unusable"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,41 @@ class Round:
     validation_loss: float | None
 
 
-def refuse_sparse(X: Any) -> None:
-    """Raise InvalidInput for a sparse matrix, with the remedy."""
+def refuse_unusable(X: Any, name: str = "X") -> None:
+    """Raise InvalidInput for sparse matrices and for dates, with the remedy.
+
+    Dates would become numbers silently, and a missing one a very small number.
+    """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InvalidInput(
-            f"X is a sparse matrix ({type(X).__name__}), which is not taken: pass X.toarray(), one byte per cell is kept"
+            f"{name} is a sparse matrix ({type(X).__name__}), which is not taken: pass {name}.toarray(), "
+            "one byte per cell is kept"
         )
+    dtypes = getattr(X, "dtypes", [getattr(X, "dtype", None)])
+    dates = [dtype for dtype in dtypes if getattr(dtype, "kind", "") in ("M", "m")]
+    if dates:
+        raise InvalidInput(f"{name} must hold numbers, got {dates[0]}: encode dates as numbers of your choice")
+
+
+def native_floats(X: Any) -> NDArray[np.floating[Any]]:
+    """Return a float array as the engine reads it in place: of this machine's byte order, and aligned."""
+    array = np.asarray(X)
+    whole_steps = all(step % array.itemsize == 0 for step in array.strides)
+    if array.dtype.isnative and array.flags.aligned and whole_steps:
+        return array
+    return np.array(array, dtype=array.dtype.newbyteorder("="))
+
+
+@contextmanager
+def as_before_unless_done(estimator: Any) -> Iterator[None]:
+    """Put all attributes back if the fit inside fails: a model half old and half new would predict nonsense."""
+    before = dict(estimator.__dict__)
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise
 
 
 def fit_rounds(
@@ -57,8 +88,9 @@ def fit_rounds(
         `early_stopping` without validation rows, half of them given, other columns than `X`, or fewer rounds asked for
         than a warm start has.
     """
-    before = _rounds_before(estimator, plan, X)
-    held = _checked_validation(plan, X, X_val, target_val)
+    before = _rounds_before(estimator, plan)
+    objective, plan = _with_weights_below_1(objective, plan)
+    held = _checked_validation(estimator, plan, X, X_val, target_val)
     weight = objective.count if objective.weight is None else objective.weight
     if objective.weight is not None and objective.count is not None:
         weight = objective.weight * objective.count
@@ -82,28 +114,37 @@ def fit_rounds(
     if plan.patience and best >= 0:
         grown = grown.head((best + 1) * grown.n_outputs)
     estimator.ensemble_ = grown if before is None else before.followed_by(grown)
-    earlier = estimator.validation_losses_ if before is not None else np.empty(0)
+    # A fit that was stopped early has judged more rounds than it has kept.
+    earlier = estimator.validation_losses_[:n_before] if before is not None else np.empty(0)
     estimator.validation_losses_ = np.concatenate([earlier, losses])
 
 
-def _rounds_before(estimator: Any, plan: FitPlan, X: NDArray[Any]) -> TreeEnsemble | None:
+def _with_weights_below_1(objective: Objective, plan: FitPlan) -> tuple[Objective, FitPlan]:
+    """Divide weights and l2 by one power of two: leaves stay the same to the bit, and float32 holds derivatives."""
+    if objective.weight is None:
+        return objective, plan
+    exponent = int(np.frexp(objective.weight.max())[1])
+    with np.errstate(over="ignore", under="ignore"):
+        weight = np.ldexp(objective.weight, -exponent)
+        l2 = float(min(np.ldexp(plan.growth.l2, -exponent), np.finfo(np.float64).max))
+    return replace(objective, weight=weight), replace(plan, growth=replace(plan.growth, l2=l2))
+
+
+def _rounds_before(estimator: Any, plan: FitPlan) -> TreeEnsemble | None:
     before: TreeEnsemble | None = getattr(estimator, "ensemble_", None) if estimator.warm_start else None
     if before is None:
         return None
-    if before.n_features != X.shape[1]:
-        raise InvalidInput(
-            f"warm_start began with {before.n_features} features, got {X.shape[1]}: pass the same columns, or fit a new model"
-        )
     n_rounds = before.n_trees // before.n_outputs
     if plan.growth.n_rounds < n_rounds:
         raise InvalidInput(
-            f"n_trees must be at least the {n_rounds} rounds that warm_start has, got {plan.growth.n_rounds}: ask for more"
+            f"n_trees must be at least the {n_rounds} rounds that warm_start has, got {plan.growth.n_rounds}: "
+            "ask for more"
         )
     return before
 
 
 def _checked_validation(
-    plan: FitPlan, X: NDArray[Any], X_val: Any, target_val: NDArray[np.float64] | None
+    estimator: Any, plan: FitPlan, X: NDArray[Any], X_val: Any, target_val: NDArray[np.float64] | None
 ) -> NDArray[np.floating[Any]] | None:
     if (X_val is None) != (target_val is None):
         lacking = "X_val" if X_val is None else "y_val"
@@ -115,17 +156,18 @@ def _checked_validation(
                 "pass X_val and y_val to fit"
             )
         return None
-    from sklearn.utils import check_array
-
-    refuse_sparse(X_val)
-    held = check_array(X_val, dtype=[np.float64, np.float32], ensure_all_finite=False)
-    if held.shape[1] != X.shape[1] or target_val is None or target_val.shape != (held.shape[0],):
+    refuse_unusable(X_val, "X_val")
+    held = check_array(
+        X_val, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=0, input_name="X_val"
+    )
+    if not held.shape[0] or held.shape[1] != X.shape[1] or target_val is None or target_val.shape != (held.shape[0],):
         came = None if target_val is None else target_val.shape
         raise InvalidInput(
-            f"X_val must have {X.shape[1]} columns and y_val one value per row, got shapes {held.shape} and {came}: "
-            "pass rows like those of X"
+            f"X_val must have rows and {X.shape[1]} columns, and y_val one value per row, got shapes {held.shape} "
+            f"and {came}: pass rows like those of X"
         )
-    return np.asarray(held)
+    validate_data(estimator, X_val, reset=False, skip_check_array=True)  # the same names in the same order
+    return native_floats(held)
 
 
 def _scores(

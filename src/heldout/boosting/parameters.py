@@ -18,6 +18,9 @@ __all__ = ["DEFAULT_PATIENCE", "FitPlan", "checked_plan"]
 DEFAULT_PATIENCE = 20
 """Rounds without a better validation loss that end a fit with `early_stopping=True`."""
 
+# Beyond twice the step to the minimum each round is worse than the one before, until nothing holds the numbers.
+_MOST_LEARNING_RATE = 2.0
+
 
 @dataclass(frozen=True)
 class FitPlan:
@@ -50,7 +53,7 @@ def checked_plan(estimator: Any) -> FitPlan:
     return FitPlan(
         growth=Growth(
             n_rounds=_whole(estimator, "n_trees", 1),
-            learning_rate=_number(estimator, "learning_rate", above=0.0),
+            learning_rate=_number(estimator, "learning_rate", above=0.0, most=_MOST_LEARNING_RATE),
             max_leaves=_whole(estimator, "max_leaves", 1, 2**20),
             least_count=max(1, math.ceil(_number(estimator, "min_leaf_weight", least=0.0, most=2.0**31))),
             l2=_number(estimator, "l2", least=0.0),
@@ -67,7 +70,9 @@ def _whole(estimator: Any, name: str, least: int, most: int = 2**31 - 1) -> int:
     value = getattr(estimator, name)
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
-        raise InvalidInput(f"{name} must be a whole number from {least} to {most}, got {value!r}: choose one in that range")
+        raise InvalidInput(
+            f"{name} must be a whole number from {least} to {most}, got {value!r}: choose one in that range"
+        )
     return int(value)
 
 

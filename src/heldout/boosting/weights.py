@@ -43,9 +43,12 @@ def counts_and_factors(
     if sample_weight is None:
         return None, None
     try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"sample_weight must be numbers, got {type(sample_weight).__name__}: pass an array") from None
+        given = np.asarray(sample_weight)
+        if given.dtype.kind not in "biufO":
+            raise TypeError
+        weight = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"sample_weight must be numbers, got {sample_weight!r:.60}: pass an array") from None
     if weight.ndim == 0:
         weight = np.full(n_rows, float(weight))
     if weight.shape != (n_rows,):
@@ -98,14 +101,17 @@ def factors_of_classes(
         sizes = np.bincount(codes, weights=count, minlength=len(classes))
         return np.asarray(sizes.sum() / (len(classes) * np.maximum(sizes, 1)))[codes]
     if not isinstance(class_weight, Mapping):
-        raise InvalidInput(f"class_weight must be None, 'balanced' or a dict of weights, got {class_weight!r}: pass one")
+        raise InvalidInput(
+            f"class_weight must be None, 'balanced' or a dict of weights, got {class_weight!r}: pass one"
+        )
     labels = classes.tolist()
     unknown = [label for label in class_weight if label not in labels]
     if unknown:
         raise InvalidInput(f"class_weight names {unknown[0]!r}, which is no class of y: the classes are {labels}")
     factors = np.ones(len(labels))
     for label, weight in class_weight.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < np.inf:
+        is_number = isinstance(weight, int | float | np.integer | np.floating) and not isinstance(weight, bool)
+        if not is_number or not 0 < weight < np.inf:
             raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r}: mend it")
         factors[labels.index(label)] = weight
     return None if (factors == 1).all() else factors[codes]

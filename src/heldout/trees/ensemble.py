@@ -19,9 +19,9 @@ class TreeEnsemble:
     r"""Trees whose leaf values are added to a base, tree by tree.
 
     A row goes left at a node where its value is at most the threshold, and where it is missing and `missing_left` says
-    so. Output :math:`k` of a row is :math:`\mathrm{base}_k + \sum_{t \equiv k} v_t`, where :math:`v_t` is the value of the
-    leaf that the row reaches in tree :math:`t`, trees belonging to outputs in turn, added in float64 in the order of the
-    trees. A row's outputs do not depend on the rows beside it.
+    so. Output :math:`k` of a row is :math:`\mathrm{base}_k + \sum_{t \equiv k} v_t`, where :math:`v_t` is the value of
+    the leaf that the row reaches in tree :math:`t`, trees belonging to outputs in turn, added in float64 in the order
+    of the trees. A row's outputs do not depend on the rows beside it.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ class TreeEnsemble:
     >>> stump = TreeEnsemble(
     ...     starts=np.array([0, 3]), feature=np.array([0, -1, -1], np.int32), threshold=np.array([1.5, 0, 0]),
     ...     left=np.array([1, 0, 0], np.int32), missing_left=np.array([False, False, False]),
-    ...     value=np.array([0, -1.0, 2.0]), gain=np.zeros(3), count=np.array([4, 2, 2]), base=np.array([10.0]), n_features=1)
+    ...     value=np.array([0, -1.0, 2.0]), gain=np.zeros(3), count=np.array([4, 2, 2]), base=np.array([10.0]),
+    ...     n_features=1)
     >>> stump.raw(np.array([[1.0], [2.0], [np.nan]]))[:, 0]
     array([ 9., 12., 12.])
     """

@@ -18,8 +18,8 @@ __all__ = ["Growth", "LossName", "Objective", "ValidationRows", "best_constants"
 LossName = Literal["squared_error", "logistic", "softmax"]
 _LOSSES: dict[str, int] = {"squared_error": 0, "logistic": 1, "softmax": 2}
 
-# The least hessian of a leaf, in units of the largest weight: below it, one row that a leaf gets wrong would give the leaf
-# any value. A leaf of squared error has at least the hessian of its rows.
+# The least hessian of a leaf, in units of the largest weight: below it, one row that a leaf gets wrong would give the
+# leaf any value. A leaf of squared error has at least the hessian of its rows.
 _LEAST_HESSIAN = {"squared_error": 0.0, "logistic": 1e-3, "softmax": 1e-3}
 
 
@@ -84,8 +84,8 @@ class Growth:
         Share of the features that a tree may use.
     seed : int
     tuning : dict
-        `few_rows`, `together_rows`, `shared_rows`, `pool_bytes`, `narrow_limit`, `flushed_bits`, `forced_format` of the
-        engine, for tests and measurements.
+        `few_rows`, `together_rows`, `shared_rows`, `pool_bytes`, `narrow_limit`, `most_flushed_bits`, `forced_format` of
+        the engine, for tests and measurements.
     """
 
     n_rounds: int

@@ -1,0 +1,68 @@
+"""Targets as the engine takes them: finite float64, or class numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.errors import InvalidInput
+from heldout.trees import Objective
+
+__all__ = ["class_codes", "class_objective", "finite_target", "judged_target"]
+
+_LARGEST_TARGET = 1e307  # so that the difference of two targets, and what a tree adds to it, stay finite
+_LARGEST_SQUARED = 1e150  # whose squares float64 can add up
+
+
+def class_objective(
+    codes: NDArray[np.intp], n_classes: int, factor: NDArray[np.float64] | None, count: NDArray[np.uint8] | None
+) -> Objective:
+    """Return what trees are fitted to: the logistic loss of one score for two classes, else the softmax of one each."""
+    target = np.ascontiguousarray(codes, dtype=np.float64)
+    if n_classes > 2:
+        return Objective("softmax", target, factor, count, n_outputs=n_classes)
+    return Objective("logistic", target, factor, count)
+
+
+def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the class number of each validation row; raise InvalidInput for a class that `classes` lacks."""
+    if y.ndim != 1:
+        raise InvalidInput(f"y_val must have one dimension, got shape {y.shape}: pass one label per row of X_val")
+    position = {label: code for code, label in enumerate(classes.tolist())}
+    unknown = [label for label in y.tolist() if label not in position]
+    if unknown:
+        raise InvalidInput(f"y_val holds {unknown[0]!r}, which is no class of y: the classes are {classes.tolist()}")
+    return np.array([position[label] for label in y.tolist()], dtype=np.float64)
+
+
+def finite_target(y: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """Return numbers as float64, and raise InvalidInput for all else: numbers in words and dates are not guessed at."""
+    try:
+        if y.dtype.kind not in "biufO":
+            raise TypeError
+        target = np.ascontiguousarray(y, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(
+            f"{name} must be numbers, got dtype {y.dtype}: encode it, or use BoostingClassifier"
+        ) from None
+    bad = np.flatnonzero(~(np.abs(target) <= _LARGEST_TARGET))
+    if bad.size:
+        raise InvalidInput(
+            f"{name} must be finite and at most {_LARGEST_TARGET:g} in size, got {target.flat[bad[0]]} in row "
+            f"{bad[0]}: drop or mend it, or divide all targets by one number"
+        )
+    return target
+
+
+def judged_target(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return validation targets; raise InvalidInput also where float64 cannot hold their squares."""
+    target = finite_target(y, "y_val")
+    largest = float(np.max(np.abs(target), initial=0.0))
+    if largest > _LARGEST_SQUARED or 0.0 < largest < 1.0 / _LARGEST_SQUARED:
+        raise InvalidInput(
+            f"y_val must be between {1.0 / _LARGEST_SQUARED:g} and {_LARGEST_SQUARED:g} in size, got {largest:g}: "
+            "its squared error would not fit float64, so divide all targets by the same number"
+        )
+    return target
