@@ -76,6 +76,7 @@ public:
   Fitted operator()(int n_threads) const { return (*this)(n_threads, fit_.rule); }
   Fitted operator()(int n_threads, const heldout::BoostingRule &rule) const;
   const Rows &rows() const { return rows_; }
+  Rows &rows() { return rows_; }
   const Binned &binned() const { return binned_; }
 
 private:

@@ -108,6 +108,26 @@ void check_patience() {
   expect(n_rounds < 60 && n_rounds == fitted.boosted.best_round + 3, "patience: ends " + std::to_string(n_rounds) + " rounds of 60");
 }
 
+// Rows that count 0 times change nothing, whatever they hold.
+void check_rows_left_out() {
+  for (const bool weights : {false, true})
+    for (const int forced : {-1, static_cast<int>(Format::flushed)}) {
+      Fit fit = make_fit(Loss::squared, 1, Format::unit);
+      fit.counts = true;
+      fit.weights = weights;
+      fit.rule.format.forced = forced;
+      Fitter fitter(fit);
+      const std::vector<std::uint64_t> wanted = fitter(1).bits();
+      Rows &rows = fitter.rows();
+      for (std::size_t row = 0; row < rows.n_rows; ++row) {
+        if (rows.count[row] != 0) continue;
+        rows.target[row] = row % 2 ? 1e300 : -1e300;
+        rows.weight[row] = 1e30;
+      }
+      expect(fitter(3).bits() == wanted, std::string("rows left out: ") + (weights ? "weights" : "no weights") + ", format " + std::to_string(forced));
+    }
+}
+
 void check_fits_at_once() {
   const Fitter first(make_fit(Loss::softmax, 5, Format::narrow)), second(make_fit(Loss::squared, 1, Format::unit));
   const auto wanted_first = first(1).bits(), wanted_second = second(1).bits();
@@ -126,6 +146,7 @@ void check_fits() {
   check_many_rows();
   check_odd_shapes();
   check_patience();
+  check_rows_left_out();
   check_fits_at_once();
 }
 

@@ -64,14 +64,14 @@ bool covers_all(heldout::Team &team, std::size_t n) {
 // Workers may be spinning, asleep, about to sleep or not yet there when a team is given work or goes away.
 void check_lives() {
   bool right = true;
-  for (int life = 0; life < 600; ++life) {
+  for (int life = 0; life < 2000; ++life) {
     heldout::Team team(1 + life % 6);
     for (int stage = 0; stage < life % 4; ++stage) {
       if (life % 50 == 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       right = right && covers_all(team, static_cast<std::size_t>(life % 13));
     }
   }
-  expect(right, "team: 600 lives");
+  expect(right, "team: 2000 lives");
 }
 
 void check_lock() {
