@@ -306,3 +306,14 @@ def test_a_model_that_is_not_fitted_says_so(model: Any, use: str, X: Any) -> Non
 def test_attributes_of_a_model_that_is_not_fitted_say_so(model: Any, name: str) -> None:
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(model(), name)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_more_columns_than_trees_can_number_are_refused(model: Any) -> None:
+    with pytest.raises(InvalidInput, match="X must have at most 65535 columns, got 65536: leave out some"):
+        model().fit(np.zeros((2, 65536)), [0, 1])
+    wide = np.zeros((2, 65535))
+    wide[1, -1] = 1.0
+    fitted = model(min_leaf_weight=1, n_trees=2).fit(wide, [0, 1])
+    assert fitted.ensemble_.feature[0] == 65534
+    assert (fitted.predict(wide) > 0.5).tolist() == [False, True] or model is BoostingRegressor

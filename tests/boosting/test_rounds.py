@@ -70,6 +70,17 @@ def test_warm_start_refuses_what_does_not_continue(table: Any, make_model: Any) 
         classifier.set_params(n_trees=6).fit(table.X, table.five)
 
 
+def test_warm_start_refuses_rows_that_are_cut_otherwise(table: Any, seed: int) -> None:
+    model = BoostingRegressor(n_trees=100, warm_start=True).fit(table.X, table.y)
+    other = table.X + np.random.default_rng(seed).normal(size=table.X.shape)
+    with pytest.raises(InvalidInput, match=r"rows that it began with.*got [3-5]\d\d different cut points of column 0"):
+        model.set_params(n_trees=101).fit(other, table.y)
+    assert model.n_trees_ == 100
+    coarse = BoostingRegressor(n_trees=10, warm_start=True, min_leaf_weight=1).fit(table.X[:100].round(), table.y[:100])
+    coarse.set_params(n_trees=20).fit(table.X[100:].round(), table.y[100:])  # few values have the same cut points
+    assert coarse.n_trees_ == 20
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_early_stopping_keeps_the_best_round(kind: str, table: Any, make_model: Any) -> None:
     y = table.target_of(kind)

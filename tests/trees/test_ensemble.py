@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from heldout import BoostingClassifier, BoostingRegressor
 from heldout.errors import InvalidInput
+from heldout.trees import TreeEnsemble
 
-from reference.ensembles import assert_same_bits, same_bits, walk_raw
+from reference.ensembles import assert_same_bits, same_bits, walk_leaves, walk_raw
 
 
 @pytest.fixture
@@ -71,3 +73,77 @@ def test_what_the_engine_is_given_is_checked_there_too(three_classes: Any) -> No
         ensemble.add_trees(X, np.zeros((500, 3)), 3, 9)
     with pytest.raises(ValueError, match="onto must have shape"):
         ensemble.add_trees(X, np.zeros((499, 3)), 0, 3)
+
+
+def random_ensemble(rng: Any, n_trees: int, n_splits: int, n_features: int, n_outputs: int) -> TreeEnsemble:
+    """Grow trees by splitting random leaves at thresholds that no table has chosen, at most 254 of a feature."""
+    thresholds = np.concatenate([rng.normal(size=248), [np.inf, -np.inf, -0.0, 1.0, 5e-324, 1e300]])
+    trees: list[dict[str, Any]] = []
+    for _ in range(n_trees):
+        feature, threshold, left = np.full(1, -1), np.zeros(1), np.zeros(1, int)
+        for _ in range(n_splits):
+            node = rng.choice(np.flatnonzero(feature < 0))
+            left[node], feature[node] = len(feature), rng.integers(n_features)
+            threshold[node] = rng.choice(thresholds)
+            feature, threshold = np.append(feature, [-1, -1]), np.append(threshold, [0.0, 0.0])
+            left = np.append(left, [0, 0])
+        trees.append({"feature": feature, "threshold": threshold, "left": left})
+    flat = {name: np.concatenate([tree[name] for tree in trees]) for name in ("feature", "threshold", "left")}
+    n_nodes = len(flat["feature"])
+    return TreeEnsemble(
+        starts=np.cumsum([0] + [len(tree["feature"]) for tree in trees]),
+        feature=flat["feature"].astype(np.int32),
+        threshold=flat["threshold"],
+        left=flat["left"].astype(np.int32),
+        missing_left=rng.random(n_nodes) < 0.5,
+        value=np.where(flat["feature"] < 0, rng.normal(size=n_nodes), 0.0),
+        gain=np.zeros(n_nodes),
+        count=np.ones(n_nodes, dtype=np.int64),
+        base=rng.normal(size=n_outputs),
+        n_features=n_features,
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_trees", "n_splits", "n_features", "n_outputs"),
+    [
+        (1, 0, 1, 1),
+        (2, 1, 1, 1),
+        (40, 30, 3, 1),
+        (3, 3000, 2, 1),
+        (30, 9, 700, 3),
+        (2, 500, 65535, 1),
+        (60, 300, 1, 2),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_trees_of_any_shape_predict_as_a_walk_does(
+    n_trees: int, n_splits: int, n_features: int, n_outputs: int, dtype: Any, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    ensemble = random_ensemble(rng, n_trees, n_splits, n_features, n_outputs)
+    X = rng.normal(size=(100, n_features))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    X[rng.random(X.shape) < 0.1] = np.inf
+    X[rng.random(X.shape) < 0.1] = -np.inf
+    X[rng.random(X.shape) < 0.1] = 0.0
+    used = np.flatnonzero(ensemble.feature >= 0)
+    for row, node in enumerate(used[:60]):
+        X[row, ensemble.feature[node]] = ensemble.threshold[node]  # on the threshold goes left
+    with np.errstate(over="ignore"):
+        X = X.astype(dtype)
+    expected = walk_raw(ensemble, X)
+    assert same_bits(ensemble.raw(X), expected)
+    assert same_bits(ensemble.raw(np.asfortranarray(X), 3), expected)
+    assert np.array_equal(ensemble.leaves(X), walk_leaves(ensemble, X))
+    for row in range(0, 100, 7):
+        assert same_bits(ensemble.raw(X[row : row + 1]), expected[row : row + 1])
+
+
+def test_what_nodes_of_8_bytes_cannot_hold_is_refused(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    with pytest.raises(ValueError, match="1 to 65535 features"):
+        random_ensemble(rng, 1, 1, 65536, 1)
+    stump = random_ensemble(rng, 300, 1, 1, 1)
+    with pytest.raises(ValueError, match="feature 0 has more than 254 different thresholds"):
+        replace(stump, threshold=np.where(stump.feature == 0, np.arange(900.0), 0.0))

@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_array, validate_data
 
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
-from heldout.trees import Binned, Objective, TreeEnsemble, ValidationRows, best_constants, grow_rounds
+from heldout.trees import MAX_BINS, Binned, Objective, TreeEnsemble, ValidationRows, best_constants, grow_rounds
 
 __all__ = ["Round", "as_before_unless_done", "fit_rounds", "native_floats", "refuse_unusable"]
+
+_MOST_FEATURES = 65535  # a node of a tree numbers them in 16 bits
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def fit_rounds(
         `early_stopping` without validation rows, half of them given, other columns than `X`, or fewer rounds asked for
         than a warm start has.
     """
+    if X.shape[1] > _MOST_FEATURES:
+        raise InvalidInput(f"X must have at most {_MOST_FEATURES} columns, got {X.shape[1]}: leave out some")
     before = _rounds_before(estimator, plan)
     objective, plan = _with_weights_below_1(objective, plan)
     held = _checked_validation(estimator, plan, X, X_val, target_val)
@@ -95,6 +99,8 @@ def fit_rounds(
     if objective.weight is not None and objective.count is not None:
         weight = objective.weight * objective.count
     binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
+    if before is not None:
+        _check_that_bins_continue(before, binned)
     base = best_constants(objective) if before is None else before.base
     scores = _scores(before, base, X, plan.n_threads)
     n_before = 0 if before is None else before.n_trees // before.n_outputs
@@ -141,6 +147,18 @@ def _rounds_before(estimator: Any, plan: FitPlan) -> TreeEnsemble | None:
             "ask for more"
         )
     return before
+
+
+def _check_that_bins_continue(before: TreeEnsemble, binned: Binned) -> None:
+    """Raise InvalidInput where the thresholds there are and the cut points to come are too many for one byte a cell."""
+    for feature in np.unique(before.feature[before.feature >= 0]):
+        there = before.threshold[before.feature == feature]
+        together = np.union1d(there[np.isfinite(there)], binned.cut_points[feature])
+        if together.size >= MAX_BINS:
+            raise InvalidInput(
+                "warm_start needs the rows that it began with, or ones that are cut into the same bins, "
+                f"got {together.size} different cut points of column {feature}: pass the same X, or fit a new model"
+            )
 
 
 def _checked_validation(

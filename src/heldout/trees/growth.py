@@ -84,8 +84,8 @@ class Growth:
         Share of the features that a tree may use.
     seed : int
     tuning : dict
-        `few_rows`, `together_rows`, `shared_rows`, `pool_bytes`, `narrow_limit`, `most_flushed_bits`, `forced_format` of
-        the engine, for tests and measurements.
+        `few_rows`, `together_rows`, `shared_rows`, `pool_bytes`, `narrow_limit`, `most_flushed_bits`, `forced_format`
+        of the engine, for tests and measurements.
     """
 
     n_rounds: int
