@@ -375,6 +375,7 @@ template <typename Real> void bind_bins(nb::module_ &module) {
 } // namespace
 
 NB_MODULE(_native, module) {
+  nb::set_leak_warnings(false); // models in module globals live until the process ends
   module.attr("MAX_BINS") = heldout::kMaxBins;
   module.attr("MISSING") = static_cast<int>(heldout::kMissing);
   bind_boosting(module);

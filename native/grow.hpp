@@ -120,7 +120,7 @@ private:
   int take_slot(double gain);
   void release(int slot);
   void write(Tree &tree);
-  bool can_split(const Child &child) const { return child.size >= 2 && child.total.count >= 2 * least_; }
+  bool can_split(const Child &child) const { return child.size >= 2 && child.total.count / 2 >= least_; }
   RowList rows_of(const Child &child) const;
   template <typename Work> void for_blocks(Team *team, Workspace &workspace, Work &&work);
 

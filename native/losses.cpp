@@ -32,16 +32,26 @@ public:
     std::frexp(largest, &exponent);
     while (n >> bits) ++bits;
     shift_ = 61 - exponent - bits;
+    half_ = std::ldexp(1.0, shift_ / 2);
+    rest_ = std::ldexp(1.0, shift_ - shift_ / 2);
   }
   void add(double value, std::int64_t times) {
-    if (times != 0) sum_ += static_cast<std::int64_t>(std::nearbyint(std::ldexp(value, shift_))) * times;
+    if (times != 0) sum_ += static_cast<std::int64_t>(std::nearbyint(value * half_ * rest_)) * times;
   }
   double value() const { return std::ldexp(static_cast<double>(sum_), -shift_); }
 
 private:
   int shift_ = 0;
+  double half_ = 1.0, rest_ = 1.0; // 2^shift as two factors: one alone could be out of range
   std::int64_t sum_ = 0;
 };
+
+double loss_of(const Targets &t, std::size_t row, const double *scores, const std::vector<double> &normalisers) {
+  const double f = scores[row], y = t.target[row];
+  if (t.loss == Loss::squared) return (f - y) * (f - y) / 2;
+  if (t.loss == Loss::softmax) return normalisers[row] - scores[static_cast<std::size_t>(y) * t.n_rows + row];
+  return (f > 0 ? f : 0.0) - y * f + natural_logarithm(1.0 + exponential(f < 0 ? f : -f)); // log(1 + e^F) - y F
+}
 
 } // namespace
 
@@ -81,24 +91,22 @@ void differentiate(const Targets &t, int output, const double *scores, const dou
 }
 
 double mean_loss(const Targets &t, const double *scores, Team &team) {
-  std::vector<double> normalisers;
+  std::vector<double> normalisers, losses(t.n_rows);
   if (t.loss == Loss::softmax) log_normalisers(scores, t.n_rows, t.n_outputs, team, normalisers);
-  double sum = 0.0, all = 0.0;
+  double largest = 0.0, heaviest = 0.0;
   for (std::size_t row = 0; row < t.n_rows; ++row) {
-    double loss;
-    if (t.loss == Loss::squared) {
-      loss = (scores[row] - t.target[row]) * (scores[row] - t.target[row]) / 2;
-    } else if (t.loss == Loss::logistic) { // log(1 + e^F) - y F without overflow
-      const double f = scores[row], size = f < 0 ? -f : f;
-      loss = (f > 0 ? f : 0.0) - t.target[row] * f + natural_logarithm(1.0 + exponential(-size));
-    } else {
-      loss = normalisers[row] - scores[static_cast<std::size_t>(t.target[row]) * t.n_rows + row];
-    }
     const double weight = t.weight ? t.weight[row] : 1.0;
-    sum += weight * loss;
-    all += weight;
+    losses[row] = weight * loss_of(t, row, scores, normalisers);
+    if (!std::isfinite(losses[row])) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, std::fabs(losses[row]));
+    heaviest = std::max(heaviest, weight);
   }
-  return sum / all;
+  FixedPoint sum(largest, t.n_rows), all(heaviest, t.n_rows);
+  for (std::size_t row = 0; row < t.n_rows; ++row) {
+    sum.add(losses[row], 1);
+    all.add(t.weight ? t.weight[row] : 1.0, 1);
+  }
+  return sum.value() / all.value();
 }
 
 std::vector<double> best_constants(const Targets &t, const std::uint8_t *count) {

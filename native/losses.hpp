@@ -42,7 +42,7 @@ void probability_rows_avx2(const Targets &targets, int output, const double *sco
 void normaliser_rows_avx2(const double *scores, std::size_t n_rows, int n_outputs, std::size_t first, std::size_t last, double *out);
 #endif
 
-// The weighted mean of the rows' loss (squared: (F - y)^2 / 2).
+// The weighted mean of the rows' loss (squared: (F - y)^2 / 2), from integer sums; infinity where one is not finite.
 double mean_loss(const Targets &targets, const double *scores, Team &team);
 
 // The score that every row starts from, the best constant: mean, log odds, log shares. Sums are of integers, so the
