@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint types doctest unit paths slow docs wheel clean
+.PHONY: demo test lint types doctest unit paths sanitize slow docs wheel clean
 
 $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,10 @@ doctest: $(VENV)/installed-for-tests
 
 unit: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -rs
+
+# The engine alone, without Python, under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer.
+sanitize:
+	$(MAKE) -j2 -C native/checks
 
 # The engine built to count the paths it takes, and the tests that then ask whether they were taken.
 paths: $(VENV)/installed-for-tests

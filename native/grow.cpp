@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -128,13 +129,25 @@ void Grower::grow_apart() {
       const unsigned seen = n_expanded_.load(std::memory_order_relaxed);
       lock_.unlock();
       if (mine.node >= 0)
-        expand(mine, workspaces_[static_cast<std::size_t>(thread)], nullptr);
+        expand_apart(mine, workspaces_[static_cast<std::size_t>(thread)], stop);
       else if (leave)
         return;
       else
         wait_while([&] { return n_expanded_.load(std::memory_order_acquire) == seen; });
     }
   });
+}
+
+// A leaf that could not be expanded will never be: the others must not wait for it.
+void Grower::expand_apart(const Claim &claim, Workspace &workspace, bool &stop) {
+  try {
+    expand(claim, workspace, nullptr);
+  } catch (...) {
+    const std::lock_guard<SpinLock> held(lock_);
+    stop = true;
+    n_expanded_.fetch_add(1, std::memory_order_release);
+    throw;
+  }
 }
 
 void Grower::evaluate_root() {
@@ -205,7 +218,7 @@ void Grower::expand(const Claim &claim, Workspace &workspace, Team *team) {
   const bool left_is_small = left.size <= right.size;
   evaluate_children(node.histogram, left_is_small ? left : right, left_is_small ? right : left, workspace, team);
 
-  lock_.lock();
+  const std::lock_guard<SpinLock> held(lock_);
   const int first_child = static_cast<int>(nodes_.size());
   for (const Child *child : {&left, &right}) {
     Node made;
@@ -224,7 +237,6 @@ void Grower::expand(const Claim &claim, Workspace &workspace, Team *team) {
   if (!team) --n_working_;
   settle();
   n_expanded_.fetch_add(1, std::memory_order_release);
-  lock_.unlock();
 }
 
 // The large child's histogram is the parent's less the small child's. Few rows are scanned without any.

@@ -108,6 +108,7 @@ private:
   void settle();
   bool finished() const { return n_splits_ == rule_.max_leaves - 1 || frontier_.empty(); }
   void expand(const Claim &claim, Workspace &workspace, Team *team);
+  void expand_apart(const Claim &claim, Workspace &workspace, bool &stop);
   void evaluate_children(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);
   void build_and_scan(Child &child, Workspace &workspace, Team *team);
   void subtract_and_scan(int parent_histogram, Child &small, Child &large, Workspace &workspace, Team *team);

@@ -34,7 +34,7 @@ public:
     shift_ = 61 - exponent - bits;
   }
   void add(double value, std::int64_t times) {
-    sum_ += static_cast<std::int64_t>(std::nearbyint(std::ldexp(value, shift_))) * times;
+    if (times != 0) sum_ += static_cast<std::int64_t>(std::nearbyint(std::ldexp(value, shift_))) * times;
   }
   double value() const { return std::ldexp(static_cast<double>(sum_), -shift_); }
 

@@ -1,6 +1,6 @@
 #include "parallel.hpp"
 
-#include <system_error>
+#include <exception>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -30,8 +30,8 @@ Team::Team(int n_threads) {
   workers_.reserve(static_cast<std::size_t>(n_threads > 1 ? n_threads - 1 : 0));
   try {
     for (int thread = 1; thread < n_threads; ++thread) workers_.emplace_back([this, thread] { serve(thread); });
-  } catch (const std::system_error &) {
-    // The system gives no more threads: those there are do the work, with the same result.
+  } catch (const std::exception &) {
+    // The system gives no more threads, or no memory for them: those there are do the work, with the same result.
   }
 }
 
@@ -83,8 +83,8 @@ void Team::serve(int thread) {
       wake_.wait(held, is_new);
       asleep_.fetch_sub(1);
     }
-    if (stopping_.load()) return;
     std::uint64_t state = state_.load();
+    if (stopping_.load()) return; // after the state: who takes the last epoch for seen would wait for one more
     seen = state / kEpoch;
     while ((state & kOpen) != 0 && state / kEpoch == seen) {
       if (!state_.compare_exchange_weak(state, state + 1)) continue;

@@ -21,9 +21,12 @@ void relax();
 // Waits for another thread to make `busy` false; lets others have the processor when that takes long.
 template <typename Busy> void wait_while(Busy &&busy) {
   constexpr int spins_before_yielding = 4000;
-  for (int spins = 0; busy(); ++spins) {
+  for (int spins = 0; busy();) {
     relax();
-    if (spins > spins_before_yielding) std::this_thread::yield();
+    if (spins < spins_before_yielding)
+      ++spins;
+    else
+      std::this_thread::yield();
   }
 }
 

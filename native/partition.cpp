@@ -2,6 +2,7 @@
 
 #include "counters.hpp"
 #include "parallel.hpp"
+#include "simd.hpp"
 
 #include <cstring>
 #include <vector>
@@ -9,9 +10,8 @@
 namespace heldout {
 namespace {
 
-// Rows that go left are written to `left`, which may be `rows` itself: writing never overtakes reading. No branch
-// depends on a row.
-std::size_t divide(const std::uint8_t *codes, Direction direction, const std::uint32_t *rows, std::size_t n,
+// No branch depends on a row.
+std::size_t divide_rows_plain(const std::uint8_t *codes, Direction direction, const std::uint32_t *rows, std::size_t n,
                    std::uint32_t *left, std::uint32_t *right) {
   std::size_t n_left = 0, n_right = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -25,11 +25,20 @@ std::size_t divide(const std::uint8_t *codes, Direction direction, const std::ui
   return n_left;
 }
 
+using Divide = std::size_t (*)(const std::uint8_t *, Direction, const std::uint32_t *, std::size_t, std::uint32_t *, std::uint32_t *);
+
+Divide choose_divide() {
+#ifdef HELDOUT_AVX2
+  if (use_avx2()) return &divide_rows_avx2;
+#endif
+  return &divide_rows_plain;
+}
+
 } // namespace
 
 std::size_t partition_rows(const std::uint8_t *codes, Direction direction, std::uint32_t *rows, std::size_t n,
                            std::uint32_t *scratch) {
-  const std::size_t n_left = divide(codes, direction, rows, n, rows, scratch);
+  const std::size_t n_left = choose_divide()(codes, direction, rows, n, rows, scratch);
   std::memcpy(rows + n_left, scratch, (n - n_left) * sizeof(std::uint32_t));
   return n_left;
 }
@@ -44,6 +53,7 @@ std::size_t partition_rows(const std::uint8_t *codes, Direction direction, std::
   count_path(Path::parallel_partition);
   const auto n_parts = static_cast<std::size_t>(team.size());
   std::vector<std::size_t> n_left(n_parts, 0);
+  const Divide divide = choose_divide();
   const auto start = [&](std::size_t part) { return n * part / n_parts; };
   team.each(n_parts, [&](std::size_t part, int) {
     const std::size_t first = start(part);

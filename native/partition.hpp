@@ -17,6 +17,13 @@ struct Direction {
   bool goes_left(std::uint8_t code) const { return static_cast<std::uint8_t>(code + shift) <= limit; }
 };
 
+#ifdef HELDOUT_AVX2
+// Rows that go left are written to `left`, which may be `rows` itself: writing never overtakes reading. The others go to
+// `right`; both have room for n rows. Returns how many went left.
+std::size_t divide_rows_avx2(const std::uint8_t *codes, Direction direction, const std::uint32_t *rows, std::size_t n,
+                             std::uint32_t *left, std::uint32_t *right);
+#endif
+
 // Returns how many rows went left. `scratch` has room for n rows.
 std::size_t partition_rows(const std::uint8_t *codes, Direction direction, std::uint32_t *rows, std::size_t n,
                            std::uint32_t *scratch);

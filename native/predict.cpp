@@ -1,7 +1,6 @@
 #include "predict.hpp"
 
 #include "parallel.hpp"
-#include "simd.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +13,6 @@ namespace heldout {
 namespace {
 
 constexpr std::size_t kInterleaved = 8; // rows whose walks down a tree hide each other's waiting
-constexpr std::size_t kMostMaskedLeaves = 64;
 constexpr std::size_t kSmallestChunk = 512;
 
 // `body` once for each of the tiles first .. last.
@@ -59,7 +57,7 @@ Predictor::Predictor(const StoredTrees &trees, std::size_t n_outputs, std::vecto
                     static_cast<std::uint8_t>(bin + missing_left)};
       threshold_nodes_[at] = {trees.threshold[at], static_cast<std::uint32_t>(left), feature, missing_left};
       for (std::size_t child = left; child < left + 2; ++child) {
-        depth[child - root] = depth[at - root] + 1;
+        depth[child - root] = std::max(depth[child - root], depth[at - root] + 1); // by the longest way, where there are two
         deepest = std::max(deepest, depth[child - root]);
       }
     }
@@ -105,48 +103,20 @@ void Predictor::collect_cuts(const StoredTrees &trees) {
   }
 }
 
-// Leaves are numbered from the left; going right at a node rules out the leaves of its left subtree.
 void Predictor::add_masks(const StoredTrees &trees, std::size_t tree) {
   MaskedTree masked;
   masked.first_step = static_cast<std::uint32_t>(steps_.size());
   masked.first_leaf = static_cast<std::uint32_t>(leaf_values_.size());
-  const std::size_t root = starts_[tree], n_nodes = starts_[tree + 1] - root;
-  if ((n_nodes + 1) / 2 > kMostMaskedLeaves || n_nodes == 1) {
-    masked_.push_back(masked);
-    return;
-  }
-  // Children come after their parent, so one backward pass counts leaves and one forward pass numbers them.
-  std::vector<int> n_leaves(n_nodes, 1), first_leaf(n_nodes, 0);
-  for (std::size_t node = n_nodes; node-- > 0;) {
-    if (trees.feature[root + node] < 0) continue;
-    const auto left = static_cast<std::size_t>(trees.left[root + node]);
-    n_leaves[node] = n_leaves[left] + n_leaves[left + 1];
-  }
-  if (n_leaves[0] > static_cast<int>(kMostMaskedLeaves)) { // a node that two parents share is counted twice
-    masked_.push_back(masked);
-    return;
-  }
-  leaf_values_.resize(leaf_values_.size() + static_cast<std::size_t>(n_leaves[0]));
-  for (std::size_t node = 0; node < n_nodes; ++node) {
-    const int first = first_leaf[node];
-    if (trees.feature[root + node] < 0) {
-      leaf_values_[masked.first_leaf + static_cast<std::size_t>(first)] = values_[root + node];
-      continue;
-    }
-    const auto left = static_cast<std::size_t>(trees.left[root + node]);
-    first_leaf[left] = first;
-    first_leaf[left + 1] = first + n_leaves[left];
-    const int last = first + n_leaves[left] - 1;
-    for (int byte = first / 8; byte <= last / 8; ++byte) {
-      int out = 0;
-      for (int leaf = std::max(first, 8 * byte); leaf <= std::min(last, 8 * byte + 7); ++leaf) out |= 1 << (leaf % 8);
-      const PackedNode &packed = nodes_[root + node];
-      steps_.push_back({packed.feature, packed.shift, packed.limit, static_cast<std::uint8_t>(byte), static_cast<std::uint8_t>(~out),
-                        static_cast<std::uint8_t>(last / 8 - byte)});
-    }
-  }
+  const std::size_t root = starts_[tree];
+  const MaskSource source{starts_[tree + 1] - root, trees.feature + root, trees.left + root};
+  const auto test = [&](std::size_t node) {
+    const PackedNode &packed = nodes_[root + node];
+    return MaskStep{packed.feature, packed.shift, packed.limit};
+  };
+  const std::vector<std::int32_t> leaves = append_masks(source, test, steps_);
+  for (const std::int32_t leaf : leaves) leaf_values_.push_back(values_[root + static_cast<std::size_t>(leaf)]);
   masked.n_steps = static_cast<std::uint32_t>(steps_.size()) - masked.first_step;
-  masked.n_bytes = static_cast<std::uint8_t>((n_leaves[0] + 7) / 8);
+  masked.n_leaves = static_cast<int>(leaves.size());
   masked_.push_back(masked);
 }
 
@@ -201,9 +171,9 @@ void Predictor::predict(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t
     for (std::size_t tree = first; tree < last; ++tree) {
       double *sum = sums.data() + tree % n_outputs_ * kTileRows;
       const MaskedTree &masked = masked_[tree];
-      if (masked.n_bytes > 0) {
+      if (masked.n_leaves > 0) {
         alignas(64) std::uint8_t leaf[kTileRows];
-        leaves_of_tile(codes.data(), masked, steps_.data() + masked.first_step, leaf);
+        leaves_of_tile(codes.data(), kTileRows, steps_.data() + masked.first_step, masked.n_steps, masked.n_leaves, leaf);
         const double *values = leaf_values_.data() + masked.first_leaf;
         for (std::size_t i = 0; i < kTileRows; ++i) sum[i] += values[leaf[i]];
       } else {
@@ -249,28 +219,6 @@ void Predictor::apply(const Real *X, std::ptrdiff_t row_stride, std::ptrdiff_t f
         out[(start + i) * n_trees_ + tree] = static_cast<std::int32_t>(node[i] - static_cast<std::uint32_t>(starts_[tree]));
     }
   });
-}
-
-void leaves_of_tile_plain(const std::uint8_t *codes, const MaskedTree &tree, const MaskStep *steps, std::uint8_t *leaf) {
-  std::uint64_t possible[kTileRows];
-  std::fill(possible, possible + kTileRows, ~std::uint64_t{0});
-  for (std::uint32_t s = 0; s < tree.n_steps; ++s) {
-    const MaskStep &step = steps[s];
-    const std::uint8_t *own = codes + step.feature * kTileRows;
-    const std::uint64_t out = static_cast<std::uint64_t>(static_cast<std::uint8_t>(~step.keep)) << (8 * step.byte);
-    for (std::size_t i = 0; i < kTileRows; ++i) {
-      const bool goes_right = static_cast<std::uint8_t>(own[i] + step.shift) > step.limit;
-      possible[i] &= ~(out & (std::uint64_t{0} - static_cast<std::uint64_t>(goes_right)));
-    }
-  }
-  for (std::size_t i = 0; i < kTileRows; ++i) leaf[i] = static_cast<std::uint8_t>(__builtin_ctzll(possible[i]));
-}
-
-LeavesOfTile choose_leaves_of_tile() {
-#ifdef HELDOUT_AVX2
-  if (use_avx2()) return &leaves_of_tile_avx2;
-#endif
-  return &leaves_of_tile_plain;
 }
 
 template void Predictor::predict(const float *, std::ptrdiff_t, std::ptrdiff_t, std::size_t, std::size_t, std::size_t, bool, double *, Team &) const;

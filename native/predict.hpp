@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bins.hpp"
+#include "masks.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -30,23 +31,11 @@ struct PackedNode {
   std::uint8_t shift, limit;
 };
 
-// A split of a tree of at most 64 leaves, numbered from the left: a row that goes right can reach none of the leaves
-// first .. last of the left subtree. Leaves stand in bytes of 8; `keep` are the bits of one byte that stay possible.
-struct MaskStep {
-  std::uint16_t feature;
-  std::uint8_t shift, limit;
-  std::uint8_t byte, keep;
-  std::uint8_t again; // further steps with the same test
-  std::uint8_t unused = 0;
-};
-
 struct MaskedTree {
   std::uint32_t first_step = 0, n_steps = 0;
   std::uint32_t first_leaf = 0; // in leaf_values
-  std::uint8_t n_bytes = 0;     // 0: too many leaves
+  int n_leaves = 0;             // 0: too many
 };
-
-constexpr std::size_t kTileRows = 64;
 
 class Predictor {
 public:
@@ -103,15 +92,5 @@ private:
   std::vector<MaskStep> steps_;
   std::vector<double> leaf_values_;
 };
-
-// The leaf of each of 64 rows in a tree of at most 64 leaves. codes: (n_used, 64).
-using LeavesOfTile = void (*)(const std::uint8_t *codes, const MaskedTree &tree, const MaskStep *steps, std::uint8_t *leaf);
-
-#ifdef HELDOUT_AVX2
-void leaves_of_tile_avx2(const std::uint8_t *codes, const MaskedTree &tree, const MaskStep *steps, std::uint8_t *leaf);
-#endif
-void leaves_of_tile_plain(const std::uint8_t *codes, const MaskedTree &tree, const MaskStep *steps, std::uint8_t *leaf);
-
-LeavesOfTile choose_leaves_of_tile();
 
 } // namespace heldout

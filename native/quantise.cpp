@@ -76,8 +76,8 @@ Measured measure(const Derivatives &rows, Team &team) {
     const auto *g = rows.gradient;
     const auto *h = rows.hessian;
     const auto *c = rows.count;
-    largest_and_sums(rows, team, [=](std::size_t i) { return std::fabs(g[i]) * static_cast<float>(c[i]); }, found.gradient);
-    if (h) largest_and_sums(rows, team, [=](std::size_t i) { return h[i] * static_cast<float>(c[i]); }, found.hessian);
+    largest_and_sums(rows, team, [=](std::size_t i) { return c[i] ? std::fabs(g[i]) * static_cast<float>(c[i]) : 0.0f; }, found.gradient);
+    if (h) largest_and_sums(rows, team, [=](std::size_t i) { return c[i] ? h[i] * static_cast<float>(c[i]) : 0.0f; }, found.hessian);
   } else {
     found.count = static_cast<std::int64_t>(rows.n_rows);
     const auto *g = rows.gradient;
@@ -178,7 +178,7 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
   Packed packed;
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
-    const std::int64_t g = rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
+    const std::int64_t g = count == 0 ? 0 : rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
     packed.lost += g == 0 && rows.gradient[row] != 0.0f && count != 0;
     if (Unit) packed.small += g != 0 && g < kSmallGradient && g > -kSmallGradient;
     packed.total.gradient += g;
@@ -187,7 +187,7 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
       words[row] = static_cast<std::int64_t>(static_cast<std::uint64_t>(g) << kUnitCountBits) + count;
       continue;
     }
-    const std::int64_t h = (Hessian ? rounded(static_cast<double>(rows.hessian[row]) * of_hessian) : one) * count;
+    const std::int64_t h = count == 0 ? 0 : (Hessian ? rounded(static_cast<double>(rows.hessian[row]) * of_hessian) : one) * count;
     packed.total.hessian += h;
     if (scale.format == Format::wide) {
       words[2 * row] = g;

@@ -17,9 +17,11 @@ struct Best {
   __m256i missing_left;
 };
 
+// The best score goes through a maximum and not a choice: each bin waits for the one before it, and a maximum is quicker.
 template <bool Missing> inline void keep(Best &best, __m256 score, __m256 fits, __m256i bin, __m256i missing_left) {
-  const __m256 better = _mm256_and_ps(_mm256_cmp_ps(score, best.score, _CMP_GT_OQ), fits);
-  best.score = _mm256_blendv_ps(best.score, score, better);
+  const __m256 allowed = _mm256_and_ps(score, fits);
+  const __m256 better = _mm256_cmp_ps(allowed, best.score, _CMP_GT_OQ);
+  best.score = _mm256_max_ps(best.score, allowed);
   const __m256i chosen = _mm256_castps_si256(better);
   best.bin = _mm256_blendv_epi8(best.bin, bin, chosen);
   if (Missing) best.missing_left = _mm256_blendv_epi8(best.missing_left, missing_left, chosen);

@@ -1,6 +1,6 @@
 // The leaves of 64 rows in one tree, 32 rows an instruction. Compiled for AVX2 and called only where the processor has
 // it; see split_avx2.cpp.
-#include "predict.hpp"
+#include "masks.hpp"
 
 #ifdef HELDOUT_AVX2
 #include <immintrin.h>
@@ -19,13 +19,15 @@ inline __m256i lowest_bit(__m256i bytes) {
 
 } // namespace
 
-void leaves_of_tile_avx2(const std::uint8_t *codes, const MaskedTree &tree, const MaskStep *steps, std::uint8_t *leaf) {
+void leaves_of_tile_avx2(const std::uint8_t *codes, std::size_t feature_stride, const MaskStep *steps, std::size_t n_steps, int n_leaves,
+                         std::uint8_t *leaf) {
   alignas(32) __m256i possible[2][8];
   const __m256i all = _mm256_set1_epi8(-1);
-  for (int byte = 0; byte < tree.n_bytes; ++byte) possible[0][byte] = possible[1][byte] = all;
-  for (const MaskStep *step = steps, *end = steps + tree.n_steps; step < end;) {
+  const int n_bytes = (n_leaves + 7) / 8;
+  for (int byte = 0; byte < n_bytes; ++byte) possible[0][byte] = possible[1][byte] = all;
+  for (const MaskStep *step = steps, *end = steps + n_steps; step < end;) {
     const __m256i shift = _mm256_set1_epi8(static_cast<char>(step->shift)), limit = _mm256_set1_epi8(static_cast<char>(step->limit));
-    const auto *own = reinterpret_cast<const __m256i *>(codes + step->feature * kTileRows);
+    const auto *own = reinterpret_cast<const __m256i *>(codes + step->feature * feature_stride);
     const __m256i first = _mm256_add_epi8(_mm256_loadu_si256(own), shift), second = _mm256_add_epi8(_mm256_loadu_si256(own + 1), shift);
     const __m256i left_first = _mm256_cmpeq_epi8(_mm256_max_epu8(first, limit), limit);
     const __m256i left_second = _mm256_cmpeq_epi8(_mm256_max_epu8(second, limit), limit);
@@ -38,12 +40,12 @@ void leaves_of_tile_avx2(const std::uint8_t *codes, const MaskedTree &tree, cons
   const __m256i zero = _mm256_setzero_si256();
   for (int half = 0; half < 2; ++half) {
     __m256i found = zero;
-    for (int byte = tree.n_bytes - 1; byte >= 0; --byte) {
+    for (int byte = n_bytes - 1; byte >= 0; --byte) {
       const __m256i here = possible[half][byte];
       const __m256i number = _mm256_add_epi8(lowest_bit(here), _mm256_set1_epi8(static_cast<char>(8 * byte)));
       found = _mm256_blendv_epi8(number, found, _mm256_cmpeq_epi8(here, zero));
     }
-    _mm256_store_si256(reinterpret_cast<__m256i *>(leaf) + half, found);
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(leaf) + half, found);
   }
 }
 
