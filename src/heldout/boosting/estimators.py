@@ -326,7 +326,7 @@ class BoostingClassifier(ClassifierMixin, _Boosting):
     -----
     With :math:`p = 1 / (1 + e^{-F})`, or the softmax of the scores, a row has gradient :math:`p - [y = k]` and hessian
     :math:`p (1 - p)`; see `BoostingRegressor` for the rest. A leaf's hessian is at least 0.001 times the largest
-    weight.
+    weight, and its step, before the learning rate, at most 8.
 
     Examples
     --------
