@@ -126,7 +126,7 @@ def test_leaves_hold_the_newton_step_of_their_rows(
             step = np.clip(step, -0.3 * 8.0, 0.3 * 8.0)  # the score of a probability goes no further
         # Derivatives are float32 and are summed as integers of a 2^-23rd of all magnitudes or finer.
         grain = 0.3 * 2.0**-20 * np.abs(weight * gradient).sum() / (sums[1][used] + 1.0)
-        print(tree, n_outputs, (np.abs(trees.value[start + used] - step)/( grain + 1e-6 * np.abs(step))).max(), np.abs(trees.value[start + used] - step).max(), grain.max());assert (np.abs(trees.value[start + used] - step) <= grain + 1e-6 * np.abs(step)).all()
+        assert (np.abs(trees.value[start + used] - step) <= grain + 1e-6 * np.abs(step)).all()
         assert np.array_equal(trees.count[start + used], np.bincount(leaves[:, tree])[used])
         assert (trees.count[start + used] >= 20).all()
         scores[:, output] += trees.value[start + leaves[:, tree]]
