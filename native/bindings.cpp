@@ -374,10 +374,13 @@ template <typename Real> void bind_bins(nb::module_ &module) {
 
 } // namespace
 
+void bind_stages(nb::module_ &module); // bindings_stages.cpp
+
 NB_MODULE(_native, module) {
   module.attr("MAX_BINS") = heldout::kMaxBins;
   module.attr("MISSING") = static_cast<int>(heldout::kMissing);
   bind_boosting(module);
   bind_bins<double>(module);
   bind_bins<float>(module);
+  bind_stages(module);
 }
