@@ -90,9 +90,9 @@ def test_no_field_overflows_at_the_edges_of_weight(n_rows, kind):
         gradient[1:] = 1e-3
     hessian = np.full(n_rows, 0.25, dtype=np.float32)
     made = check_against_the_twin(gradient, hessian)
-    if kind != "one huge":
-        assert made["format"] == ("narrow" if n_rows < 131_072 else "flushed")
-    assert stages.quantise(gradient)["format"] == "unit"
+    by_weight = "narrow" if n_rows < 131_072 else "flushed"
+    assert made["format"] == ("wide" if kind == "one huge" else by_weight)
+    assert check_against_the_twin(gradient)["format"] == ("wide" if kind == "one huge" else "unit")
 
 
 def test_rows_of_count_255_flush_before_their_counts_overflow(seed):
@@ -100,6 +100,19 @@ def test_rows_of_count_255_flush_before_their_counts_overflow(seed):
     gradient, hessian = rng.normal(size=2_000).astype(np.float32), rng.uniform(0.1, 0.2, 2_000).astype(np.float32)
     made = check_against_the_twin(gradient, hessian, np.full(2_000, 255, dtype=np.uint8), "flushed")
     assert made["rows_per_flush"] * 255 < 2**17
+
+
+@pytest.mark.parametrize("small", [1e-6, 1e-30])
+@pytest.mark.parametrize("with_hessian", [False, True])
+@pytest.mark.parametrize("times", [7, 9, 255])
+def test_a_row_that_counts_often_is_as_many_rows_when_a_format_is_chosen(small, with_hessian, times):
+    gradient = np.full(400, small, dtype=np.float32)
+    gradient[7] = 1.0
+    hessian = np.full(400, 0.25, dtype=np.float32) if with_hessian else None
+    made = check_against_the_twin(gradient, hessian, np.full(400, times, dtype=np.uint8))
+    copies = check_against_the_twin(np.repeat(gradient, times), None if hessian is None else np.repeat(hessian, times))
+    for name in ("format", "all_bits", "gradient_exponent", "hessian_exponent", "total"):
+        assert made[name] == copies[name], name
 
 
 def test_threads_change_nothing_of_many_rows(seed):

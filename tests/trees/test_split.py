@@ -25,6 +25,8 @@ def in_units(rule, made):
 
 def check_path(rows, some, path, rule):
     made, table = rows.twin(), rows.table()
+    if made.count[some].sum() < 2 * rule.least:
+        return  # growth scans no such node
     found = scan(table, some, path, in_units(rule, made))
     total = tuple(int(x) for x in made.sums[some].sum(axis=0))
     for feature, n in enumerate(rows.n_bins):
