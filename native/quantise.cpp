@@ -166,8 +166,8 @@ Scale choose(const Measured &m, bool unit_hessian, const FormatRule &rule) {
 
 struct Packed {
   Sums total;
-  std::int64_t lost = 0;  // rows whose gradient is not 0 but rounds to it
-  std::int64_t small = 0; // rows whose gradient is not 0 but below kSmallGradient
+  std::int64_t lost = 0;  // count of rows whose gradient is not 0 but rounds to it
+  std::int64_t small = 0; // count of rows whose gradient is not 0 but below kSmallGradient
 };
 
 template <bool Unit, bool Hessian, bool Count>
@@ -178,9 +178,9 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
   Packed packed;
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
-    const std::int64_t g = rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
-    packed.lost += g == 0 && rows.gradient[row] != 0.0f && count != 0;
-    if (Unit) packed.small += g != 0 && g < kSmallGradient && g > -kSmallGradient;
+    const std::int64_t of_one = rounded(static_cast<double>(rows.gradient[row]) * of_gradient), g = of_one * count;
+    packed.lost += of_one == 0 && rows.gradient[row] != 0.0f ? count : 0;
+    if (Unit) packed.small += of_one != 0 && of_one < kSmallGradient && of_one > -kSmallGradient ? count : 0;
     packed.total.gradient += g;
     packed.total.count += count;
     if (Unit) {

@@ -116,10 +116,10 @@ def quantise(
     else:
         resolved = max(flushed_bits(g, total), flushed_bits(h, total)) <= most_flushed_bits + 2
         made = scaled("flushed" if resolved else "wide")
-    lost = np.count_nonzero((made.gradient == 0) & (gradient != 0) & (times != 0))
+    lost = times[(made.gradient == 0) & (gradient != 0)].sum()
     if forced is None and made.format != "wide" and 8 * lost > total:
         made = scaled("wide")
-    small = np.count_nonzero((made.gradient != 0) & (np.abs(made.gradient) < 4096))
+    small = times[(made.gradient != 0) & (np.abs(made.gradient) < 4096 * times)].sum()
     made.all_bits = made.format == "unit" and 8 * small > total
     made.fine_gradient_exponent = exponent_below(g.sum, 2.0**62, total)
     made.fine_hessian_exponent = exponent_below(h.sum, 2.0**62, total)
