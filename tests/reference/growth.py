@@ -27,7 +27,7 @@ class Split:
     feature: int = -1
     bin: int = 0
     missing_left: bool = True
-    score: np.float32 = np.float32(0)
+    score: np.float32 = field(default_factory=lambda: np.float32(0))
     gain: float = 0.0
     left: tuple[int, int, int] = (0, 0, 0)
 
@@ -144,7 +144,7 @@ def goes_left(codes: NDArray[np.uint8], split_bin: int, missing_left: bool) -> N
 def grow(
     made: Quantised, codes: NDArray[np.uint8], n_bins: list[int], rule: Rule, allowed: NDArray[np.bool_] | None = None
 ) -> Tree:
-    """Split the leaf of the greatest gain, of equal gains the one whose rows come first, until there are enough leaves."""
+    """Split the leaf of the greatest gain, of equal gains the one whose rows come first, again and again."""
     rows = np.flatnonzero(made.count)
     tree = Tree(rows=[rows], sums=[made.total])
     queue: list[tuple[float, int, int, Split]] = []

@@ -1,4 +1,4 @@
-"""Derivatives of losses and rounds of boosting, slowly and plainly: shares neither code nor constants with `native/`."""
+"""Derivatives of losses and rounds of boosting, plainly: shares neither code nor constants with `native/`."""
 
 from __future__ import annotations
 

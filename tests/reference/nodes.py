@@ -37,7 +37,11 @@ class Rows:
 
 
 def make_rows(
-    seed: int, form: str, n_rows: int = 600, n_bins: tuple[int, ...] = (1, 2, 3, 254, 9, 60, 9, 5, 30, 7, 12), counts: bool = False
+    seed: int,
+    form: str,
+    n_rows: int = 600,
+    n_bins: tuple[int, ...] = (1, 2, 3, 254, 9, 60, 9, 5, 30, 7, 12),
+    counts: bool = False,
 ) -> Rows:
     """Features of few and many bins in more than one block; some cells missing, some bins empty, two features alike."""
     rng = np.random.default_rng(seed)

@@ -116,7 +116,7 @@ def test_rows_in_another_order_give_the_same_tree(form, seed):
 
 @pytest.mark.parametrize("form", ["unit", "narrow", "wide"])
 def test_a_row_that_counts_twice_is_two_rows(form, seed):
-    """Wherever the integers are the same: exponents come from bounds that know rows apart, and can differ at an edge."""
+    """Exponents come from bounds that know rows apart: not in flushed rows, whose largest is that times its count."""
     rows = make_rows(seed, form, counts=True)
     copies = make_rows(seed, form, counts=True)
     times = np.repeat(np.arange(600), rows.count)

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from reference import growth
 from reference.nodes import FORMATS, PATHS, avx2_is_there, make_rows
 
-RULES = [growth.Rule(least=1), growth.Rule(least=20), growth.Rule(least=1, l2=3.5), growth.Rule(least=3, l2=0.1, least_hessian=1.5)]
+RULES = [
+    growth.Rule(least=1),
+    growth.Rule(least=20),
+    growth.Rule(least=1, l2=3.5),
+    growth.Rule(least=3, l2=0.1, least_hessian=1.5),
+]
 
 
 def scan(table, some, path, rule):
@@ -58,7 +63,11 @@ def test_every_path_finds_what_trying_all_cuts_finds(path, form, rule, seed):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(0, 2**32 - 1), st.sampled_from(FORMATS), st.integers(2, 40), st.sampled_from([0.0, 0.5]), st.integers(1, 3)
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(FORMATS),
+    st.integers(2, 40),
+    st.sampled_from([0.0, 0.5]),
+    st.integers(1, 3),
 )
 def test_few_rows_of_few_values_have_the_same_ties_on_every_path(seed, form, n_rows, l2, least):
     rows = make_rows(seed, form, n_rows)
@@ -74,7 +83,7 @@ def test_few_rows_of_few_values_have_the_same_ties_on_every_path(seed, form, n_r
 def test_a_unit_scan_reads_all_bits_only_where_rows_are_small(all_bits, seed):
     rows = make_rows(seed, "unit")
     if all_bits:
-        rows.gradient *= np.float32(1e-7)
+        rows.gradient *= np.float32(1e-8)
         rows.gradient[5] = 1.0
     assert rows.table().quantised()["all_bits"] is all_bits
     for path in ("plain", "few", *(["avx2"] if avx2_is_there() else [])):

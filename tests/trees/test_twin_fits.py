@@ -30,9 +30,7 @@ def fit(rows, loss, target, weight, scores, plan, n_threads, **tuning):
         "forced_format": -1 if plan.forced is None else FORMATS.index(plan.forced),
         **tuning,
     }
-    return _native.boost(
-        rows.codes, rows.n_bins, target, weight, rows.count, scores, LOSSES[loss], settings, n_threads
-    )
+    return _native.boost(rows.codes, rows.n_bins, target, weight, rows.count, scores, LOSSES[loss], settings, n_threads)
 
 
 def check_fit(seed, loss, form=None, n_outputs=1, counts=False, weighted=False, max_features=1.0, n_rounds=25):
@@ -61,7 +59,11 @@ def check_fit(seed, loss, form=None, n_outputs=1, counts=False, weighted=False, 
         return _native.stages.differentiate(LOSSES[loss], target, weight, scores)
 
     wanted = twin.boost(rows.codes, rows.n_bins, wanted_scores, plan, differentiate, rows.count, exponent)
-    for n_threads, tuning in ((1, {}), (3, {}), (2, {"few_rows": 1, "together_rows": 1, "shared_rows": 1, "pool_bytes": 0})):
+    for n_threads, tuning in (
+        (1, {}),
+        (3, {}),
+        (2, {"few_rows": 1, "together_rows": 1, "shared_rows": 1, "pool_bytes": 0}),
+    ):
         scores = start.copy()
         found = fit(rows, loss, target, weight, scores, plan, n_threads, **tuning)
         for name in ("feature", "bin", "left", "missing_left"):
