@@ -114,7 +114,11 @@ class stages:  # noqa: N801 - a submodule
     ) -> dict[str, Any]: ...
     @staticmethod
     def partition(
-        codes: NDArray[np.uint8], bin: int, missing_left: bool, rows: NDArray[np.uint32], n_threads: int = 0
+        codes: NDArray[np.uint8],
+        bin: int,  # noqa: A002 - the engine's word for it
+        missing_left: bool,
+        rows: NDArray[np.uint32],
+        n_threads: int = 0,
     ) -> tuple[NDArray[np.uint32], int]: ...
     @staticmethod
     def differentiate(
