@@ -181,9 +181,9 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
   Packed packed;
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
-    const std::int64_t g = count == 0 ? 0 : rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
-    packed.lost += g == 0 && rows.gradient[row] != 0.0f ? count : 0;
-    if (Unit) packed.small += g != 0 && g < kSmallGradient * count && g > -kSmallGradient * count ? count : 0;
+    const std::int64_t of_one = count == 0 ? 0 : rounded(static_cast<double>(rows.gradient[row]) * of_gradient), g = of_one * count;
+    packed.lost += of_one == 0 && rows.gradient[row] != 0.0f ? count : 0;
+    if (Unit) packed.small += of_one != 0 && of_one < kSmallGradient && of_one > -kSmallGradient ? count : 0;
     packed.total.gradient += g;
     packed.total.count += count;
     if (Unit) {
