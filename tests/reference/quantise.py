@@ -52,13 +52,14 @@ class Magnitude:
     sum: float
 
 
-def magnitude(values: NDArray[np.float32]) -> Magnitude:
-    """Return the largest value and a bound of the sum: each cut off at a unit for which all together fit 52 bits."""
-    largest = float(values.max(initial=np.float32(0)))
+def magnitude(values: NDArray[np.float32], times: NDArray[np.int64]) -> Magnitude:
+    """Return the largest value and a bound of the sum: each cut off at a unit for which all together fit 62 bits."""
+    values, times = np.abs(values[times > 0].astype(np.float64)), times[times > 0]
+    largest = float(values.max(initial=0.0))
     if largest <= 0:
         return Magnitude(0.0, 0.0)
-    shift = 52 - math.frexp(largest)[1] - len(values).bit_length()
-    whole = int(np.ldexp(values.astype(np.float64), shift).astype(np.int64).sum()) + len(values)
+    shift = 62 - math.frexp(largest)[1] - int(times.sum()).bit_length()
+    whole = int((np.ldexp(values, shift).astype(np.int64) * times).sum()) + int(times.sum())
     return Magnitude(largest, math.ldexp(float(whole), -shift))
 
 
@@ -83,10 +84,9 @@ def quantise(
     """Choose a format and exponents from all rows that count, then round each row by itself."""
     n = len(gradient)
     times = np.ones(n, dtype=np.int64) if count is None else count.astype(np.int64)
-    as_float = times.astype(np.float32)
-    g, total = magnitude(np.abs(gradient) * as_float), int(times.sum())
+    g, total = magnitude(gradient, times), int(times.sum())
     most_often = max(1, int(times.max()))
-    h = Magnitude(float(most_often), float(total)) if hessian is None else magnitude(hessian * as_float)
+    h = Magnitude(1.0, float(total)) if hessian is None else magnitude(hessian, times)
     bits = max(24, total.bit_length())
 
     def scaled(name: str) -> Quantised:
@@ -99,8 +99,8 @@ def quantise(
             e, f = exponent_below(g.sum, 2.0**47, total), exponent_below(h.sum, 2.0 ** min(39, 63 - bits), total)
         else:
             row = min(max(flushed_bits(g, total), flushed_bits(h, total), 8), most_flushed_bits)
-            e, f = exponent_below(g.largest, 2.0**row, most_often), exponent_below(h.largest, 2.0**row, most_often)
-            flush = min((2**23 - 1) >> row, (2**17 - 1) // most_often)
+            e, f = exponent_below(g.largest, 2.0**row, 1), exponent_below(h.largest, 2.0**row, 1)
+            flush = min((2**23 - 1) >> row, 2**17 - 1) // most_often
         whole_g = np.rint(np.ldexp(gradient.astype(np.float64), e)).astype(np.int64) * times
         ones = np.ones(n) if hessian is None else hessian.astype(np.float64)
         whole_h = np.rint(np.ldexp(ones, f)).astype(np.int64) * times
