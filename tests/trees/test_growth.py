@@ -140,3 +140,14 @@ def test_chosen_features_are_the_twins(share, seed):
             wanted = losses.choose_features(n_features, share, seed, tree)
             assert found.tolist() == ([] if wanted is None else wanted.tolist())
             assert math.isclose(found.sum(), 0 if wanted is None else max(1, round(share * n_features)))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_of_equal_gains_the_leaf_whose_rows_come_first_is_split(n_threads):
+    codes = np.repeat([[0, 0, 1, 1], [0, 1, 0, 1]], 4, axis=1).astype(np.uint8)
+    gradient = np.repeat([-11, -9, 9, 11], 4).astype(np.float32)
+    table = stages.Table(codes, [2, 2], gradient)
+    tree = table.grow({"max_leaves": 3, "least": 1}, n_threads)
+    assert tree["feature"].tolist() == [0, 1, -1, -1, -1]
+    both = table.grow({"max_leaves": 4, "least": 1}, n_threads)
+    assert both["gain"][1] == both["gain"][2]
