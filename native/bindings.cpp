@@ -7,11 +7,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -152,23 +154,35 @@ nb::dict flat_trees(const std::vector<heldout::Tree> &trees) {
   return out;
 }
 
-// What a fit is told in numbers, from a dict: every key must be there, and no other may be.
+// What a fit is told in numbers, from a dict. A key that nobody asks for is a mistake.
 class Settings {
 public:
-  explicit Settings(const nb::dict &dict) : dict_(dict) {}
-  template <typename T> T get(const char *name) const {
-    if (!dict_.contains(name)) throw nb::value_error((std::string("settings lack ") + name).c_str());
-    return nb::cast<T>(dict_[name]);
+  explicit Settings(const nb::dict &dict) {
+    for (const auto [key, value] : dict) left_[nb::cast<std::string>(key)] = nb::borrow(value);
   }
-  template <typename T> void override_with(const char *name, T &value) const {
-    if (dict_.contains(name)) value = nb::cast<T>(dict_[name]);
+  template <typename T> T get(const char *name) {
+    T value{};
+    if (!take(name, value)) throw nb::value_error((std::string("settings lack ") + name).c_str());
+    return value;
+  }
+  template <typename T> void override_with(const char *name, T &value) { take(name, value); }
+  void check_that_none_is_left() const {
+    if (!left_.empty()) throw nb::value_error(("there is no setting " + left_.begin()->first).c_str());
   }
 
 private:
-  const nb::dict &dict_;
+  template <typename T> bool take(const char *name, T &value) {
+    const auto found = left_.find(name);
+    if (found == left_.end()) return false;
+    value = nb::cast<T>(found->second);
+    left_.erase(found);
+    return true;
+  }
+
+  std::map<std::string, nb::object> left_;
 };
 
-heldout::BoostingRule boosting_rule(const Settings &settings) {
+heldout::BoostingRule boosting_rule(Settings settings) {
   heldout::BoostingRule rule;
   rule.n_rounds = settings.get<int>("n_rounds");
   rule.first_round = settings.get<int>("first_round");
@@ -186,6 +200,7 @@ heldout::BoostingRule boosting_rule(const Settings &settings) {
   settings.override_with("narrow_limit", rule.format.narrow_limit);
   settings.override_with("most_flushed_bits", rule.format.most_flushed_bits);
   settings.override_with("forced_format", rule.format.forced);
+  settings.check_that_none_is_left();
   return rule;
 }
 
@@ -348,16 +363,16 @@ template <typename Real> Leaves apply(const heldout::Predictor &self, const Matr
 }
 
 void bind_boosting(nb::module_ &module) {
-  module.def("boost", &boost, "codes"_a, "n_bins"_a, "target"_a, "weight"_a.none(), "count"_a.none(), "scores"_a, "loss"_a,
+  module.def("boost", &boost, "codes"_a, "n_bins"_a, "target"_a, "weight"_a.none(), "count"_a.none(), "scores"_a.noconvert(), "loss"_a,
              "settings"_a, "n_threads"_a = 1, "validation_codes"_a = nb::none(), "validation_target"_a = nb::none(),
-             "validation_weight"_a = nb::none(), "validation_scores"_a = nb::none(), "patience"_a = 0, "callback"_a = nb::none(),
+             "validation_weight"_a = nb::none(), "validation_scores"_a.noconvert() = nb::none(), "patience"_a = 0, "callback"_a = nb::none(),
              "Grow rounds of trees onto scores, which are updated in place.");
   module.def("best_constants", &best_constants, "target"_a, "weight"_a.none(), "count"_a.none(), "loss"_a, "n_outputs"_a,
              "The constant score of least loss, one per output.");
   nb::class_<heldout::Predictor>(module, "Predictor", "Trees ready to predict.")
       .def("__init__", &make_predictor, "starts"_a, "feature"_a, "threshold"_a, "left"_a, "missing_left"_a, "value"_a, "n_features"_a, "base"_a)
-      .def("predict", &predict<double>, "X"_a.noconvert(), "first"_a, "last"_a, "n_threads"_a = 1, "onto"_a = nb::none())
-      .def("predict", &predict<float>, "X"_a.noconvert(), "first"_a, "last"_a, "n_threads"_a = 1, "onto"_a = nb::none())
+      .def("predict", &predict<double>, "X"_a.noconvert(), "first"_a, "last"_a, "n_threads"_a = 1, "onto"_a.noconvert() = nb::none())
+      .def("predict", &predict<float>, "X"_a.noconvert(), "first"_a, "last"_a, "n_threads"_a = 1, "onto"_a.noconvert() = nb::none())
       .def("apply", &apply<double>, "X"_a.noconvert(), "n_threads"_a = 1)
       .def("apply", &apply<float>, "X"_a.noconvert(), "n_threads"_a = 1);
 }

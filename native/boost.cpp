@@ -119,8 +119,10 @@ bool out_of_patience(const Validation &validation, std::size_t n_outputs, Team &
   add_last_round(validation, n_outputs, team, boosted);
   boosted.validation_losses.push_back(mean_loss(validation.targets, validation.scores, team));
   const int last = static_cast<int>(boosted.validation_losses.size()) - 1;
-  const auto loss_of = [&](int round) { return boosted.validation_losses[static_cast<std::size_t>(round)]; };
-  if (boosted.best_round < 0 || loss_of(last) < loss_of(boosted.best_round)) boosted.best_round = last;
+  if (boosted.validation_losses.back() < boosted.loss_to_beat) {
+    boosted.loss_to_beat = boosted.validation_losses.back();
+    boosted.best_round = last;
+  }
   return validation.patience > 0 && last - boosted.best_round >= validation.patience;
 }
 
@@ -156,6 +158,7 @@ Boosted boost(const BinnedRows &matrix, const Targets &targets, const std::uint8
     }
   }
   const std::size_t n_apart = apart.empty() ? 0 : n_outputs - n_outputs % n_threads;
+  if (validation.codes && rule.first_round > 0) out.loss_to_beat = mean_loss(validation.targets, validation.scores, team);
   for (int round = rule.first_round; round < rule.first_round + rule.n_rounds; ++round) {
     if (targets.loss == Loss::softmax) log_normalisers(scores, matrix.n_rows, targets.n_outputs, team, normalisers);
     const std::size_t first = out.trees.size();

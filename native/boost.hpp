@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 namespace heldout {
@@ -34,7 +35,8 @@ struct Validation {
 struct Boosted {
   std::vector<Tree> trees; // round by round, one per output
   std::vector<double> validation_losses;
-  int best_round = -1; // the first of the lowest loss, among validation_losses
+  int best_round = -1; // the first of the lowest loss, among validation_losses; -1 where none is below loss_to_beat
+  double loss_to_beat = std::numeric_limits<double>::infinity(); // of the rounds there were before
 };
 
 // Called after each round; true ends the fit.

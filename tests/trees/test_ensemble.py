@@ -10,7 +10,7 @@ import pytest
 
 from heldout import BoostingClassifier, BoostingRegressor
 from heldout.errors import InvalidInput
-from heldout.trees import TreeEnsemble
+from heldout.trees import Binned, Growth, Objective, TreeEnsemble, grow_rounds
 
 from reference.ensembles import assert_same_bits, same_bits, walk_leaves, walk_raw
 
@@ -147,3 +147,40 @@ def test_what_nodes_of_8_bytes_cannot_hold_is_refused(seed: int) -> None:
     stump = random_ensemble(rng, 300, 1, 1, 1)
     with pytest.raises(ValueError, match="feature 0 has more than 254 different thresholds"):
         replace(stump, threshold=np.where(stump.feature == 0, np.arange(900.0), 0.0))
+
+
+def test_scores_of_another_type_are_refused_and_not_copied(seed: int) -> None:
+    X = np.random.default_rng(seed).normal(size=(60, 2))
+    binned = Binned.from_array(X)
+    objective = Objective("squared_error", X[:, 0].copy())
+    growth = Growth(2, least_count=5)
+    ensemble, _, _ = grow_rounds(binned, objective, growth, np.zeros((1, 60)), np.zeros(1))
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        grow_rounds(binned, objective, growth, np.zeros((1, 60), np.float32), np.zeros(1))
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        ensemble.add_trees(X, np.zeros((60, 1), np.float32), 0, 1)
+
+
+def test_a_setting_that_is_not_there_is_named(seed: int) -> None:
+    X = np.random.default_rng(seed).normal(size=(60, 2))
+    objective = Objective("squared_error", X[:, 0].copy())
+    with pytest.raises(ValueError, match=r"few_row$"):
+        grow_rounds(Binned.from_array(X), objective, Growth(2, tuning={"few_row": 3}), np.zeros((1, 60)), np.zeros(1))
+
+
+def test_gains_and_counts_belong_to_nodes() -> None:
+    one = np.zeros(1)
+    node = np.array([-1], np.int32)
+    with pytest.raises(InvalidInput, match="got 0 and 1"):
+        TreeEnsemble(
+            np.array([0, 1]),
+            node,
+            one,
+            np.zeros(1, np.int32),
+            np.array([False]),
+            one,
+            np.zeros(0),
+            np.ones(1, int),
+            one,
+            1,
+        )

@@ -42,7 +42,8 @@ def engine_trees(trees: StoredTrees) -> TreeEnsemble | None:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     feature = trees.feature[order].astype(np.int32)
-    within = place[trees.left[order]] - np.repeat(starts[:-1], np.diff(starts))
+    left = np.where(trees.feature >= 0, trees.left, 0)
+    within = place[left[order]] - np.repeat(starts[:-1], np.diff(starts))
     return TreeEnsemble(
         starts=starts,
         feature=feature,

@@ -81,6 +81,11 @@ class StoredTrees:
             # Children after their parent: no node is met twice, so every row reaches a leaf.
             if ((child <= inner) | (child >= end)).any():
                 raise ValueError("a node's child lies before it or outside its tree")
+        leaf = self.feature < 0
+        if self.left[leaf].any() or self.right[leaf].any():
+            raise ValueError("a leaf has children")
+        if not np.isfinite(self.value).all() or not np.isfinite(self.baseline).all():
+            raise ValueError("a leaf's value or the baseline is not finite")
         check_classes(self.classes, n_outputs, self.link)
 
     @property

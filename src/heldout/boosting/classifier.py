@@ -48,7 +48,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         Rounds.
     feature_importances_ : array of float64, shape (n_features,)
     validation_losses_ : array of float64, shape (n_rounds,)
-        Mean log loss on the validation rows after each round; empty without such rows.
+        Mean log loss on the validation rows after each round, NaN for rounds of a warm
+        start that were not judged; empty without such rows.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.

@@ -95,16 +95,11 @@ def fit_rounds(
     before = _rounds_before(estimator, plan)
     objective, plan = _with_weights_below_1(objective, plan)
     held = _checked_validation(estimator, plan, X, X_val, target_val)
-    weight = objective.count if objective.weight is None else objective.weight
-    if objective.weight is not None and objective.count is not None:
-        weight = objective.weight * objective.count
-    binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
+    binned = Binned.from_array(X, _weight_of_cuts(objective), plan.value_bins, n_threads=plan.n_threads)
     if before is not None:
         _check_that_bins_continue(before, binned)
     base = best_constants(objective) if before is None else before.base
-    scores = _scores(before, base, X, plan.n_threads)
     n_before = 0 if before is None else before.n_trees // before.n_outputs
-    growth = replace(plan.growth, n_rounds=plan.growth.n_rounds - n_before, first_round=n_before)
     validation = None
     if held is not None and target_val is not None:
         validation = ValidationRows(
@@ -113,16 +108,35 @@ def fit_rounds(
             scores=_scores(before, base, held, plan.n_threads),
             patience=plan.patience,
         )
-    told = None if callback is None else (lambda number, loss: bool(callback(Round(number + 1, loss))))
     grown, losses, best = grow_rounds(
-        binned, objective, growth, scores, base, validation=validation, callback=told, n_threads=plan.n_threads
+        binned,
+        objective,
+        replace(plan.growth, n_rounds=plan.growth.n_rounds - n_before, first_round=n_before),
+        _scores(before, base, X, plan.n_threads),
+        base,
+        validation=validation,
+        callback=None if callback is None else (lambda number, loss: bool(callback(Round(number + 1, loss)))),
+        n_threads=plan.n_threads,
     )
-    if plan.patience and best >= 0:
+    # A warm start may add nothing: its best round can be one there was before.
+    if plan.patience and (best >= 0 or before is not None):
         grown = grown.head((best + 1) * grown.n_outputs)
     estimator.ensemble_ = grown if before is None else before.followed_by(grown)
-    # A fit that was stopped early has judged more rounds than it has kept.
-    earlier = estimator.validation_losses_[:n_before] if before is not None else np.empty(0)
-    estimator.validation_losses_ = np.concatenate([earlier, losses])
+    estimator.validation_losses_ = _losses_of_rounds(estimator, n_before, losses)
+
+
+def _losses_of_rounds(estimator: Any, n_before: int, losses: list[float]) -> NDArray[np.float64]:
+    """Put losses behind those of the rounds before, NaN where these were not judged; a stop may have dropped some."""
+    earlier = estimator.validation_losses_[:n_before] if n_before else np.empty(0)
+    if not losses and not earlier.size:
+        return np.empty(0)
+    return np.concatenate([earlier, np.full(n_before - earlier.size, np.nan), losses])
+
+
+def _weight_of_cuts(objective: Objective) -> NDArray[Any] | None:
+    if objective.weight is None or objective.count is None:
+        return objective.count if objective.weight is None else objective.weight
+    return objective.weight * objective.count
 
 
 def _with_weights_below_1(objective: Objective, plan: FitPlan) -> tuple[Objective, FitPlan]:

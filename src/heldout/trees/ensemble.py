@@ -67,6 +67,11 @@ class TreeEnsemble:
     n_features: int
 
     def __post_init__(self) -> None:
+        if len(self.gain) != len(self.feature) or len(self.count) != len(self.feature):
+            raise InvalidInput(
+                f"gain and count must have one entry for each of {len(self.feature)} nodes, got {len(self.gain)} and "
+                f"{len(self.count)}: pass zeros where they are not known"
+            )
         predictor = _native.Predictor(
             self.starts,
             self.feature,

@@ -146,43 +146,21 @@ def grow_rounds(
     ensemble : TreeEnsemble
     validation_losses : list of float
     best_round : int
-        Position of the lowest validation loss, -1 without validation rows.
+        Position of the lowest validation loss; -1 without validation rows, or where no round is better than those
+        there were before `first_round`.
     """
-    weight = objective.weight
-    largest_weight = 1.0 if weight is None else float(np.max(weight))
-    settings = {
-        "n_rounds": growth.n_rounds,
-        "first_round": growth.first_round,
-        "learning_rate": growth.learning_rate,
-        "max_leaves": growth.max_leaves,
-        "least_count": growth.least_count,
-        "l2": growth.l2,
-        "least_hessian": _LEAST_HESSIAN[objective.loss] * largest_weight,
-        "max_features": growth.max_features,
-        "seed": growth.seed,
-        **growth.tuning,
-    }
-    held: dict[str, Any] = {}
-    if validation is not None:
-        held = {
-            "validation_codes": validation.codes,
-            "validation_target": validation.objective.target,
-            "validation_weight": validation.objective.weight,
-            "validation_scores": validation.scores,
-            "patience": validation.patience,
-        }
     grown = _native.boost(
         binned.codes,
         list(binned.n_bins),
         objective.target,
-        weight,
+        objective.weight,
         objective.count,
         scores,
         _LOSSES[objective.loss],
-        settings,
+        _settings(objective, growth),
         n_threads,
         callback=callback,
-        **held,
+        **({} if validation is None else _held_out(validation)),
     )
     ensemble = TreeEnsemble(
         starts=grown["starts"],
@@ -197,6 +175,34 @@ def grow_rounds(
         n_features=binned.n_features,
     )
     return ensemble, grown["validation_losses"], grown["best_round"]
+
+
+def _settings(objective: Objective, growth: Growth) -> dict[str, Any]:
+    """Return what the engine is told in numbers."""
+    largest_weight = 1.0 if objective.weight is None else float(np.max(objective.weight))
+    return {
+        "n_rounds": growth.n_rounds,
+        "first_round": growth.first_round,
+        "learning_rate": growth.learning_rate,
+        "max_leaves": growth.max_leaves,
+        "least_count": growth.least_count,
+        "l2": growth.l2,
+        "least_hessian": _LEAST_HESSIAN[objective.loss] * largest_weight,
+        "max_features": growth.max_features,
+        "seed": growth.seed,
+        **growth.tuning,
+    }
+
+
+def _held_out(validation: ValidationRows) -> dict[str, Any]:
+    """Return the engine's arguments for validation rows."""
+    return {
+        "validation_codes": validation.codes,
+        "validation_target": validation.objective.target,
+        "validation_weight": validation.objective.weight,
+        "validation_scores": validation.scores,
+        "patience": validation.patience,
+    }
 
 
 def thresholds_of(
