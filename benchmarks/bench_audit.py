@@ -20,14 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from machine import append_row, commit, now, rows_of, usable_processors, versions
 
 RESULTS = Path(__file__).parent / "results" / "audit.jsonl"
 PACKAGES = ("heldout", "numpy", "scipy", "scikit-learn", "polars")
@@ -148,37 +148,14 @@ CLAIMS = (
 )
 
 
-def commit() -> str:
-    """Return the commit, with a mark where what is measured was changed since."""
-
-    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["git", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
-
-    name = git("rev-parse", "--short", "HEAD").stdout.strip()
-    if not name:
-        return f"release {version('heldout')}"
-    # The results themselves change with every row, so only the code counts.
-    return name + ("-dirty" if git("diff", "--quiet", "HEAD", "--", "src", "native").returncode else "")
-
-
 def setting(quick: bool) -> dict[str, Any]:
     """Return what identifies a run: rows with the same setting need not be measured again."""
     return {
         "commit": commit(),
         "quick": quick,
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} processors, {platform.system()}",
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+        "machine": f"{platform.machine()}, {usable_processors()} processors, {platform.system()}",
+        "versions": versions(PACKAGES),
     }
-
-
-def rows_so_far() -> Iterator[dict[str, Any]]:
-    """Yield the rows of earlier runs; a line cut short by an interrupt is passed over."""
-    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
 
 
 def measured(claim: Claim, where: dict[str, Any]) -> dict[str, Any]:
@@ -187,11 +164,8 @@ def measured(claim: Claim, where: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         result = claim.measure(Path(folder), where["quick"])
     limits = {"limit_seconds": claim.seconds, "limit_megabytes": claim.megabytes}
-    today = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    row = {"claim": claim.name, "date": today, "load": load, **where, **limits, **result}
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    row = {"claim": claim.name, "date": now(), "load": load, **where, **limits, **result}
+    append_row(RESULTS, row)
     return row
 
 
@@ -215,7 +189,7 @@ def main() -> None:
     where = setting(options.quick)
     # What the clock says of changed files is not kept apart by a commit: such rows are always measured again.
     fresh = options.again or where["commit"].endswith("-dirty")
-    known = {} if fresh else {row["claim"]: row for row in rows_so_far() if where.items() <= row.items()}
+    known = {} if fresh else {row["claim"]: row for row in rows_of(RESULTS) if where.items() <= row.items()}
     for claim in CLAIMS:
         if options.only in claim.name:
             print(shown(known.get(claim.name) or measured(claim, where)), flush=True)

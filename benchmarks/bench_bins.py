@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
 import os
 import platform
 import statistics
@@ -21,22 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from machine import now, processor
 
 from heldout import __version__
 from heldout.trees import Binned
 
 CASES = [(2_000, 20), (10_000, 20), (100_000, 28), (1_000_000, 28)]
 RESULTS = Path(__file__).parent / "results" / "bins.csv"
-
-
-def processor() -> str:
-    """Name the processor as the system does."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def table(n_rows: int, n_features: int) -> np.ndarray:
@@ -93,8 +83,7 @@ def main() -> None:
         for name, value in median.items():
             speed, ratio = X.nbytes / value / 1e6, value / median["heldout"]
             print(f"{n_rows:>9,} x {n_features}  {name:<12} {value:8.4f} s {speed:8.0f} MB/s  {ratio:5.2f} x ours")
-            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            rows.append([now, n_rows, n_features, name, value, speed, ratio, options.repeats, machine, versions])
+            rows.append([now(), n_rows, n_features, name, value, speed, ratio, options.repeats, machine, versions])
     if not options.no_record:
         record(rows)
 
