@@ -374,6 +374,8 @@ template <typename Real> void bind_bins(nb::module_ &module) {
 
 } // namespace
 
+void bind_stages(nb::module_ &module); // bindings_stages.cpp
+
 NB_MODULE(_native, module) {
   nb::set_leak_warnings(false); // models in module globals live until the process ends
   module.attr("MAX_BINS") = heldout::kMaxBins;
@@ -381,4 +383,5 @@ NB_MODULE(_native, module) {
   bind_boosting(module);
   bind_bins<double>(module);
   bind_bins<float>(module);
+  bind_stages(module);
 }

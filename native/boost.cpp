@@ -82,8 +82,8 @@ private:
     }
     double step = -g / (h + rule_.growth.l2);
     if (targets_.loss != Loss::squared) step = std::clamp(step, -kLargestStep, kLargestStep);
-    const double value = rule_.learning_rate * step;
-    return std::isfinite(value) ? std::ldexp(value, targets_.exponent) : 0.0;
+    const double value = std::ldexp(rule_.learning_rate * step, targets_.exponent);
+    return std::isfinite(value) ? value : 0.0;
   }
 
   const Targets &targets_;

@@ -26,33 +26,48 @@ int bits_of(std::size_t n) {
 
 std::int64_t rounded(double value) { return static_cast<std::int64_t>(std::nearbyint(value)); }
 
-template <typename Value> void largest_and_sums(const Derivatives &rows, Team &team, Value value, Magnitude &out) {
-  const auto n_threads = static_cast<std::size_t>(team.size());
-  std::vector<float> largest(n_threads, 0.0f);
-  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int thread) {
-    float top = 0.0f;
-    for (std::size_t row = first; row < last; ++row) top = std::max(top, value(row));
-    largest[static_cast<std::size_t>(thread)] = top;
-  });
-  out.largest = *std::max_element(largest.begin(), largest.end());
-  if (!(out.largest > 0.0f)) return;
-  int exponent = 0;
-  std::frexp(out.largest, &exponent); // largest < 2^exponent
-  const int shift = 52 - exponent - bits_of(rows.n_rows);
-  const double factor = std::ldexp(1.0, shift);
-  std::vector<std::int64_t> sums(n_threads, 0);
-  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int thread) {
-    std::int64_t sum = 0;
-    for (std::size_t row = first; row < last; ++row)
-      sum += static_cast<std::int64_t>(static_cast<double>(value(row)) * factor);
-    sums[static_cast<std::size_t>(thread)] = sum;
-  });
-  std::int64_t sum = static_cast<std::int64_t>(rows.n_rows); // what truncation has lost is below 1 a row
-  for (const std::int64_t part : sums) sum += part;
-  out.sum = std::ldexp(static_cast<double>(sum), -shift);
+template <bool Count> float largest_of(const float *values, const std::uint8_t *count, std::size_t first, std::size_t last) {
+  float top = 0.0f;
+  for (std::size_t row = first; row < last; ++row)
+    if (!Count || count[row] != 0) top = std::max(top, std::fabs(values[row]));
+  return top;
 }
 
-// The largest e with sum * 2^e + slack <= limit, less a millionth for products that were rounded to float.
+template <bool Count>
+std::int64_t truncated_sum(const float *values, const std::uint8_t *count, double factor, std::size_t first, std::size_t last) {
+  std::int64_t sum = 0;
+  for (std::size_t row = first; row < last; ++row)
+    if (!Count || count[row] != 0)
+      sum += static_cast<std::int64_t>(std::fabs(static_cast<double>(values[row])) * factor) * (Count ? count[row] : 1);
+  return sum;
+}
+
+// A row that counts w times gives what w rows give: scales must not tell them apart.
+Magnitude measure(const float *values, const Derivatives &rows, std::int64_t all_counts, Team &team) {
+  Magnitude out;
+  std::vector<float> largest(static_cast<std::size_t>(team.size()), 0.0f);
+  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int part) {
+    largest[static_cast<std::size_t>(part)] =
+        rows.count ? largest_of<true>(values, rows.count, first, last) : largest_of<false>(values, nullptr, first, last);
+  });
+  out.largest = *std::max_element(largest.begin(), largest.end());
+  if (!(out.largest > 0.0f)) return out;
+  int exponent = 0;
+  std::frexp(out.largest, &exponent); // largest < 2^exponent
+  const int shift = 62 - exponent - bits_of(static_cast<std::size_t>(all_counts));
+  const double factor = std::ldexp(1.0, shift);
+  std::vector<std::int64_t> sums(largest.size(), 0);
+  team.chunks(rows.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int part) {
+    sums[static_cast<std::size_t>(part)] = rows.count ? truncated_sum<true>(values, rows.count, factor, first, last)
+                                                      : truncated_sum<false>(values, nullptr, factor, first, last);
+  });
+  std::int64_t sum = all_counts; // what truncation has lost is below 1 a row
+  for (const std::int64_t part : sums) sum += part;
+  out.sum = std::ldexp(static_cast<double>(sum), -shift);
+  return out;
+}
+
+// The largest e with sum * 2^e + slack <= limit, less a millionth for what is rounded on the way.
 int exponent_below(double sum, double limit, double slack) {
   if (!(sum > 0.0)) return 0;
   int exponent = 0;
@@ -61,34 +76,23 @@ int exponent_below(double sum, double limit, double slack) {
 }
 
 struct Measured {
-  Magnitude gradient, hessian; // each times the row's count
+  Magnitude gradient, hessian;
   std::int64_t count = 0;
   std::uint8_t largest_count = 1;
 };
 
 Measured measure(const Derivatives &rows, Team &team) {
   Measured found;
+  found.count = static_cast<std::int64_t>(rows.n_rows);
   if (rows.count) {
+    found.count = 0;
     for (std::size_t row = 0; row < rows.n_rows; ++row) {
       found.count += rows.count[row];
       found.largest_count = std::max(found.largest_count, rows.count[row]);
     }
-    const auto *g = rows.gradient;
-    const auto *h = rows.hessian;
-    const auto *c = rows.count;
-    largest_and_sums(rows, team, [=](std::size_t i) { return c[i] ? std::fabs(g[i]) * static_cast<float>(c[i]) : 0.0f; }, found.gradient);
-    if (h) largest_and_sums(rows, team, [=](std::size_t i) { return c[i] ? h[i] * static_cast<float>(c[i]) : 0.0f; }, found.hessian);
-  } else {
-    found.count = static_cast<std::int64_t>(rows.n_rows);
-    const auto *g = rows.gradient;
-    const auto *h = rows.hessian;
-    largest_and_sums(rows, team, [=](std::size_t i) { return std::fabs(g[i]); }, found.gradient);
-    if (h) largest_and_sums(rows, team, [=](std::size_t i) { return h[i]; }, found.hessian);
   }
-  if (!rows.hessian) {
-    found.hessian.largest = static_cast<float>(found.largest_count);
-    found.hessian.sum = static_cast<double>(found.count);
-  }
+  found.gradient = measure(rows.gradient, rows, found.count, team);
+  found.hessian = rows.hessian ? measure(rows.hessian, rows, found.count, team) : Magnitude{1.0f, static_cast<double>(found.count)};
   return found;
 }
 
@@ -132,11 +136,10 @@ Scale flushed_scale(const Measured &m, const FormatRule &rule) {
   scale.format = Format::flushed;
   scale.count_bits = std::max(kUnitCountBits, bits_of(static_cast<std::size_t>(m.count)));
   const double limit = std::ldexp(1.0, bits);
-  const double room = m.largest_count; // for rounding
-  scale.gradient_exponent = exponent_below(m.gradient.largest, limit, room);
-  scale.hessian_exponent = exponent_below(m.hessian.largest, limit, room);
+  scale.gradient_exponent = exponent_below(m.gradient.largest, limit, 1); // 1 for rounding
+  scale.hessian_exponent = exponent_below(m.hessian.largest, limit, 1);
   const std::size_t by_value = (std::size_t{1} << 23) - 1, by_count = (std::size_t{1} << kNarrowCountBits) - 1;
-  scale.rows_per_flush = std::min(by_value >> bits, by_count / m.largest_count);
+  scale.rows_per_flush = std::min(by_value >> bits, by_count) / m.largest_count;
   return scale;
 }
 
@@ -166,8 +169,8 @@ Scale choose(const Measured &m, bool unit_hessian, const FormatRule &rule) {
 
 struct Packed {
   Sums total;
-  std::int64_t lost = 0;  // rows whose gradient is not 0 but rounds to it
-  std::int64_t small = 0; // rows whose gradient is not 0 but below kSmallGradient
+  std::int64_t lost = 0;  // count of rows whose gradient is not 0 but rounds to it
+  std::int64_t small = 0; // count of rows whose gradient is not 0 but below kSmallGradient
 };
 
 template <bool Unit, bool Hessian, bool Count>
@@ -178,9 +181,9 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
   Packed packed;
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
-    const std::int64_t g = count == 0 ? 0 : rounded(static_cast<double>(rows.gradient[row]) * of_gradient) * count;
-    packed.lost += g == 0 && rows.gradient[row] != 0.0f && count != 0;
-    if (Unit) packed.small += g != 0 && g < kSmallGradient && g > -kSmallGradient;
+    const std::int64_t of_one = count == 0 ? 0 : rounded(static_cast<double>(rows.gradient[row]) * of_gradient), g = of_one * count;
+    packed.lost += of_one == 0 && rows.gradient[row] != 0.0f ? count : 0;
+    if (Unit) packed.small += of_one != 0 && of_one < kSmallGradient && of_one > -kSmallGradient ? count : 0;
     packed.total.gradient += g;
     packed.total.count += count;
     if (Unit) {

@@ -55,7 +55,7 @@ struct Derivatives {
 // What tests force; the defaults are what a fit uses.
 struct FormatRule {
   std::size_t narrow_limit = (std::size_t{1} << kNarrowCountBits) - 1; // more weight than this is never narrow
-  int most_flushed_bits = 12; // the largest |g| * count of a flushed row is below 2 to the power of at most this
+  int most_flushed_bits = 12; // the largest |g| of a flushed row is below 2 to the power of at most this
   int forced = -1;                  // a Format, or -1
 };
 

@@ -46,7 +46,7 @@ struct Split {
   Sums left;
 };
 
-// Scans one block of a histogram. Where `minus` is given, its bins are first taken from `bins`, in the same pass.
+// Scans one block of a histogram of a node that counts at least 2 rule.least. Where `minus` is given, its bins are first taken from `bins`, in the same pass.
 using BlockScan = void (*)(const Scale &scale, std::int64_t *bins, const std::int64_t *minus, int n_bins, const SplitRule &rule,
                            LaneBests &best);
 

@@ -67,3 +67,79 @@ class Predictor:
         onto: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]: ...
     def apply(self, X: NDArray[np.floating[Any]], n_threads: int = 1) -> NDArray[np.int32]: ...
+
+class stages:  # noqa: N801 - a submodule
+    """The stages of the tree engine, each by itself, for tests."""
+
+    class Table:
+        def __init__(
+            self,
+            codes: NDArray[np.uint8],
+            n_bins: Sequence[int],
+            gradient: NDArray[np.float32],
+            hessian: NDArray[np.float32] | None = None,
+            count: NDArray[np.uint8] | None = None,
+            forced: int = -1,
+            narrow_limit: int | None = None,
+            most_flushed_bits: int | None = None,
+        ) -> None: ...
+        def quantised(self) -> dict[str, Any]: ...
+        def histogram(self, rows: NDArray[np.uint32]) -> list[NDArray[np.int64]]: ...
+        def less_rows(self, rows: NDArray[np.uint32], taken: NDArray[np.uint32]) -> list[NDArray[np.int64]]: ...
+        def combined(
+            self, rows: NDArray[np.uint32], others: NDArray[np.uint32], sign: int
+        ) -> list[NDArray[np.int64]]: ...
+        def scan(
+            self,
+            rows: NDArray[np.uint32],
+            path: str,
+            l2: float = 0.0,
+            least: int = 1,
+            least_hessian: float = 0.0,
+            taken: NDArray[np.uint32] | None = None,
+        ) -> dict[str, Any]: ...
+        def grow(
+            self, growth: dict[str, Any], n_threads: int = 1, allowed: NDArray[np.bool_] | None = None
+        ) -> dict[str, Any]: ...
+
+    @staticmethod
+    def quantise(
+        gradient: NDArray[np.float32],
+        hessian: NDArray[np.float32] | None = None,
+        count: NDArray[np.uint8] | None = None,
+        forced: int = -1,
+        narrow_limit: int | None = None,
+        most_flushed_bits: int | None = None,
+        n_threads: int = 1,
+    ) -> dict[str, Any]: ...
+    @staticmethod
+    def partition(
+        codes: NDArray[np.uint8],
+        bin: int,  # noqa: A002 - the engine's word for it
+        missing_left: bool,
+        rows: NDArray[np.uint32],
+        n_threads: int = 0,
+    ) -> tuple[NDArray[np.uint32], int]: ...
+    @staticmethod
+    def differentiate(
+        loss: int,
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64] | None,
+        scores: NDArray[np.float64],
+        exponent: int = 0,
+        n_threads: int = 1,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    @staticmethod
+    def exponential(x: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    @staticmethod
+    def natural_logarithm(x: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    @staticmethod
+    def choose_features(n_features: int, share: float, seed: int, tree: int) -> NDArray[np.bool_]: ...
+    @staticmethod
+    def column_offset(row_stride: int, feature_stride: int, feature: int, row: int) -> int: ...
+    @staticmethod
+    def code_offset(n_rows: int, feature: int) -> int: ...
+    @staticmethod
+    def path_counts() -> dict[str, int] | None: ...
+    @staticmethod
+    def reset_path_counts() -> None: ...

@@ -33,9 +33,9 @@ def test_a_planted_step_function_is_found_back(seed: int) -> None:
 @pytest.mark.parametrize("kind", ["regression", "two"])
 def test_the_direction_of_missing_values_is_learned(kind: str, missing_is: str, make_model: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(2000, 3))
+    X = rng.normal(size=(2000, 3)).round(1)  # few values, so that the truth lies on a cut point
     missing = rng.random(2000) < 0.3
-    y = (np.where(missing, missing_is == "high", X[:, 1] > 0.2)).astype(float)
+    y = (np.where(missing, missing_is == "high", X[:, 1] > 0.25)).astype(float)
     X[missing, 1] = np.nan
     model = make_model(kind, n_trees=1, learning_rate=1.0, max_leaves=2).fit(X, y)
     trees = model.ensemble_

@@ -1,6 +1,7 @@
 """Boosting: trees in sequence, each fitted to what the ones before it got wrong."""
 
-from heldout.boosting.estimators import BoostingClassifier, BoostingRegressor
+from heldout.boosting.classifier import BoostingClassifier
 from heldout.boosting.fitting import Round
+from heldout.boosting.regressor import BoostingRegressor
 
 __all__ = ["BoostingClassifier", "BoostingRegressor", "Round"]

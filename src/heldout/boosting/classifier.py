@@ -1,0 +1,240 @@
+"""Boosting for classes, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from heldout.boosting.boosted_trees import BoostedTrees, Callback
+from heldout.boosting.fitting import as_before_unless_done, fit_rounds, native_floats, refuse_unusable
+from heldout.boosting.parameters import checked_plan
+from heldout.boosting.targets import class_codes, class_objective
+from heldout.boosting.weights import counts_and_factors, factors_of_classes
+from heldout.errors import InvalidInput
+
+__all__ = ["BoostingClassifier"]
+
+
+class BoostingClassifier(ClassifierMixin, BoostedTrees):
+    r"""Gradient boosting of classification trees over binned features, for log loss.
+
+    Two classes have one tree per round; more have one tree per class and round, joined by a softmax. The model is the
+    same to the bit for any number of threads and any order of rows (given equal cut points).
+
+    Parameters
+    ----------
+    loss : "log_loss"
+    n_trees : int, default 100
+        Rounds.
+    learning_rate, max_leaves, max_bins, min_leaf_weight, l2, max_features
+        As in `BoostingRegressor`.
+    early_stopping, warm_start, n_jobs, random_state
+        As in `BoostingRegressor`.
+    class_weight : None, "balanced" or dict of class to weight, optional
+        Multiplies the weights of a class's rows; "balanced" lets all classes weigh the same.
+
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+        Labels, sorted.
+    ensemble_ : TreeEnsemble
+    n_trees_ : int
+        Rounds.
+    feature_importances_ : array of float64, shape (n_features,)
+    validation_losses_ : array of float64, shape (n_rounds,)
+        Mean log loss on the validation rows after each round; empty without such rows.
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Where `X` had column names.
+
+    Notes
+    -----
+    With :math:`p = 1 / (1 + e^{-F})`, or the softmax of the scores, a row has gradient :math:`p - [y = k]` and hessian
+    :math:`p (1 - p)`; see `BoostingRegressor` for the rest. A leaf's hessian is at least 0.001 times the largest
+    weight, and its step, before the learning rate, at most 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(300.0)[:, None]
+    >>> model = BoostingClassifier(n_trees=50).fit(X, np.repeat(["low", "middle", "high"], 100))
+    >>> model.predict([[20.0], [150.0], [290.0]]).tolist()
+    ['low', 'middle', 'high']
+    """
+
+    _losses = ("log_loss",)
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        *,
+        loss: str = "log_loss",
+        n_trees: int = 100,
+        learning_rate: float = 0.1,
+        max_leaves: int = 31,
+        max_bins: int = 255,
+        min_leaf_weight: float = 20,
+        l2: float = 0.0,
+        max_features: float = 1.0,
+        class_weight: Any = None,
+        early_stopping: bool | int = False,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.n_trees = n_trees
+        self.learning_rate = learning_rate
+        self.max_leaves = max_leaves
+        self.max_bins = max_bins
+        self.min_leaf_weight = min_leaf_weight
+        self.l2 = l2
+        self.max_features = max_features
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        callback: Callback | None = None,
+    ) -> BoostingClassifier:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+            float32 and float64 are read in place; NaN is missing, infinities are values.
+        y : array of labels, shape (n_rows,)
+        sample_weight : array of numbers, shape (n_rows,), optional
+            A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
+        X_val, y_val : arrays, optional
+            Rows to judge each round by; no tree is fitted to them.
+        callback : callable, optional
+            Called with a `Round` after each round; a true answer ends the fit.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInput
+            Parameters out of range, targets that are no classes, bad weights, sparse `X`, `early_stopping` without
+            validation rows, a validation row of a class that `y` lacks.
+        """
+        self._check_loss()
+        plan = checked_plan(self)
+        refuse_unusable(X)
+        with as_before_unless_done(self):
+            rows, target = validate_data(
+                self,
+                X,
+                y,
+                reset=self._begins_anew(),
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                multi_output=False,
+            )
+            check_classification_targets(target)
+            count, factor = counts_and_factors(sample_weight, rows.shape[0])
+            classes, codes = np.unique(target, return_inverse=True)
+            if not self._begins_anew() and not np.array_equal(classes, self.classes_):
+                raise InvalidInput(
+                    f"warm_start needs the classes it began with, {self.classes_.tolist()}, got {classes.tolist()}: "
+                    "fit a new model"
+                )
+            self.classes_ = classes
+            by_class = factors_of_classes(self.class_weight, classes, codes, count)
+            if by_class is not None:
+                factor = by_class if factor is None else np.ascontiguousarray(by_class * factor)
+            target_val = None if y_val is None else class_codes(np.asarray(y_val), classes)
+            objective = class_objective(codes, len(classes), factor, count)
+            fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the scores before the link.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+
+        Returns
+        -------
+        scores : array of float64, shape (n_rows,) for two classes, else (n_rows, n_classes)
+            Log odds of the second class, or one score per class.
+        """
+        raw = self._raw(X)
+        return raw if len(self.classes_) > 2 else raw[:, 0]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+
+        Returns
+        -------
+        probability : array of float64, shape (n_rows, n_classes)
+            In the order of `classes_`.
+        """
+        return _probabilities(self._raw(X), len(self.classes_))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+
+        Returns
+        -------
+        prediction : array of labels, shape (n_rows,)
+            Of equally probable classes the first.
+        """
+        return self._labels(self._raw(X))
+
+    def staged_predict(self, X: ArrayLike) -> Iterator[NDArray[Any]]:
+        """Yield the predicted classes after each round."""
+        for raw in self._staged_raw(X):
+            yield self._labels(raw)
+
+    def staged_predict_proba(self, X: ArrayLike) -> Iterator[NDArray[np.float64]]:
+        """Yield the probability of each class after each round."""
+        for raw in self._staged_raw(X):
+            yield _probabilities(raw, len(self.classes_))
+
+    def _labels(self, raw: NDArray[np.float64]) -> NDArray[Any]:
+        if len(self.classes_) == 1:
+            return np.full(len(raw), self.classes_[0])
+        best = np.argmax(raw, axis=1) if raw.shape[1] > 1 else (raw[:, 0] > 0).astype(np.intp)
+        return np.asarray(self.classes_[best])
+
+
+def _probabilities(raw: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+    from scipy.special import expit
+    from sklearn.utils.extmath import softmax
+
+    if n_classes == 1:
+        return np.ones((len(raw), 1))
+    if n_classes > 2:
+        # A row that is alone would lie contiguous, and its classes be added up in another order than beside other rows.
+        beside = np.repeat(raw, 2, axis=0) if len(raw) == 1 else raw
+        return np.asarray(softmax(np.asfortranarray(beside), copy=True))[: len(raw)]
+    second = expit(raw[:, 0])
+    return np.column_stack([1.0 - second, second])
