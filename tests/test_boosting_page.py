@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -53,3 +54,13 @@ def test_lightgbms_names_are_lightgbms() -> None:
     # These are not the constructor's: a general parameter, a callback's, and an argument of fit.
     elsewhere = {"max_bin", "early_stopping_rounds", "init_model"}
     assert {theirs for *_, theirs in table().values()} - constructor == elsewhere
+
+
+def test_the_figures_are_those_of_the_results() -> None:
+    path = PAGE.parent / "make_boosting_figures.py"
+    spec = importlib.util.spec_from_file_location("make_boosting_figures", path)
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert PAGE.read_text("utf-8") == maker.page_with(maker.section())
