@@ -25,9 +25,9 @@ class Drawn:
 def signal(X: Any) -> Any:
     """Return what the target depends on: steps, waves, products, in seven of the features.
 
-    A product of centred features would have no main effect. Greedy trees then find it by the chance of where a cut lies in
-    the tails, and training losses of equal engines differ by 10 % either way (benchmarks/LOG.md), so they could not be
-    compared. These factors are not centred.
+    A product of centred features would have no main effect. Greedy trees then find it by the chance of where a cut lies
+    in the tails, and training losses of equal engines differ by 10 % either way (benchmarks/LOG.md), so they could not
+    be compared. These factors are not centred.
     """
     return (
         np.sin(2 * X[:, 0])
