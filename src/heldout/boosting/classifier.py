@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
-from heldout.boosting.fitting import as_before_unless_done, fit_rounds, native_floats, refuse_unusable
-from heldout.boosting.parameters import checked_plan
+from heldout.boosting.features import native_floats, usable_features
+from heldout.boosting.fitting import as_before_unless_done, fit_rounds
 from heldout.boosting.targets import class_codes, class_objective
 from heldout.boosting.weights import counts_and_factors, factors_of_classes
 from heldout.errors import InvalidInput
@@ -136,9 +136,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
             Parameters out of range, targets that are no classes, bad weights, sparse `X`, `early_stopping` without
             validation rows, a validation row of a class that `y` lacks.
         """
-        self._check_loss()
-        plan = checked_plan(self)
-        refuse_unusable(X)
+        plan = self._plan(callback)
+        X = usable_features(X)
         with as_before_unless_done(self):
             rows, target = validate_data(
                 self,
