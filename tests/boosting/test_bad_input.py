@@ -304,6 +304,7 @@ def test_validation_targets_of_another_kind_are_refused(y_val: Any, message: str
         (np.full(N, 2), r"y_val holds 2, which is no class of y: the classes are \[0.0, 1.0\], so leave such rows out"),
         (np.full(N, np.nan), "y_val holds nan"),
         (np.full(N, "a"), "y_val holds 'a'"),
+        (np.array([[1], *range(N - 1)], dtype=object), "y_val must hold classes of y, got unhashable type: 'list'"),
         (np.zeros((N, 1)), r"y_val must have one dimension, got shape \(60, 1\)"),
         (1, r"y_val must have one dimension, got shape \(\)"),
     ],

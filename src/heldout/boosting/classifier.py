@@ -133,8 +133,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         Raises
         ------
         InvalidInput
-            Parameters out of range, targets that are no classes, bad weights, sparse `X`, `early_stopping` without
-            validation rows, a validation row of a class that `y` lacks.
+            Parameters out of range, columns that are no numbers, targets that are no classes, bad weights, sparse `X`,
+            `early_stopping` without validation rows, a validation row of a class that `y` lacks.
         """
         plan = self._plan(callback)
         X = usable_features(X)

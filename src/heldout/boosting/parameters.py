@@ -87,8 +87,9 @@ def _number(
 ) -> float:
     value = getattr(estimator, name)
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    # By comparison: math.isfinite would have to make a float of a whole number that is too large for one.
-    if not is_number or not (value >= least and value > above and value <= min(most, sys.float_info.max)):
+    # Compared as Python's numbers: one that is too large for a float is compared without being made one.
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not is_number or not (plain >= least and plain > above and plain <= min(most, sys.float_info.max)):
         low = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
         high = f" and at most {most:g}" if most < math.inf else ""
         raise InvalidInput(f"{name} must be a finite number {low}{high}, got {value!r:.60}: choose one in that range")

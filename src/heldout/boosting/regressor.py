@@ -149,8 +149,8 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Raises
         ------
         InvalidInput
-            Parameters out of range, targets or weights that are no finite numbers, sparse `X`, `early_stopping` without
-            validation rows.
+            Parameters out of range, columns, targets or weights that are no numbers, sparse `X`, `early_stopping`
+            without validation rows.
         """
         plan = self._plan(callback)
         X, y = usable_features(X), target_unguessed(y, "y")

@@ -33,7 +33,10 @@ def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
     if y.ndim != 1:
         raise InvalidInput(f"y_val must have one dimension, got shape {y.shape}: pass one label per row of X_val")
     position = {label: code for code, label in enumerate(classes.tolist())}
-    unknown = [label for label in y.tolist() if label not in position]
+    try:
+        unknown = [label for label in y.tolist() if label not in position]
+    except TypeError as error:
+        raise InvalidInput(f"y_val must hold classes of y, got {error}: pass one label per row of X_val") from None
     if unknown:
         raise InvalidInput(
             f"y_val holds {unknown[0]!r}, which is no class of y: the classes are {classes.tolist()}, "

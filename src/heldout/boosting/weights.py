@@ -98,7 +98,8 @@ def factors_of_classes(
     factors = np.ones(len(labels))
     for label, weight in class_weight.items():
         is_number = isinstance(weight, int | float | np.integer | np.floating) and not isinstance(weight, bool)
-        if not is_number or not 0 < weight <= sys.float_info.max:
+        plain = weight.item() if isinstance(weight, np.generic) else weight
+        if not is_number or not 0 < plain <= sys.float_info.max:
             raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r:.60}: mend it")
         factors[labels.index(label)] = weight
     return None if (factors == 1).all() else factors[codes]
