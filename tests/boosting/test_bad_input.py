@@ -359,3 +359,12 @@ def test_more_columns_than_trees_can_number_are_refused(model: Any) -> None:
     fitted = model(min_leaf_weight=1, n_trees=2).fit(wide, [0, 1])
     assert fitted.ensemble_.feature[0] == 65534
     assert (fitted.predict(wide) > 0.5).tolist() == [False, True] or model is BoostingRegressor
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_weights_whose_product_no_float_holds_are_refused(size: float, X: Any, y: Any) -> None:
+    model = BoostingClassifier(class_weight={0: size, 1: size})
+    with pytest.raises(
+        InvalidInput, match=r"class_weight times sample_weight .* got 1e.200 times 1e.200 in row 0: divide"
+    ):
+        model.fit(X, y, sample_weight=np.full(N, size) * (1 + y))

@@ -80,6 +80,14 @@ def test_a_pandas_column_that_is_no_number_is_refused_by_name(column: Any, came:
         BoostingRegressor().fit(frame, np.arange(N))
 
 
+@pytest.mark.parametrize("fill", [0.0, np.nan])
+def test_sparse_pandas_columns_are_refused_with_the_remedy(fill: float) -> None:
+    frame = pd.DataFrame({"odd": pd.arrays.SparseArray(np.arange(float(N)), fill_value=fill)})
+    with pytest.raises(InvalidInput, match=r"X: the column 'odd' is sparse, .*: pass X.sparse.to_dense\(\)"):
+        BoostingRegressor().fit(frame, np.arange(N))
+    BoostingRegressor(n_trees=1).fit(frame.sparse.to_dense(), np.arange(N))
+
+
 @pytest.mark.parametrize(
     "cell",
     [

@@ -15,7 +15,7 @@ from heldout.boosting.boosted_trees import BoostedTrees, Callback
 from heldout.boosting.features import native_floats, usable_features
 from heldout.boosting.fitting import as_before_unless_done, fit_rounds
 from heldout.boosting.targets import class_codes, class_objective
-from heldout.boosting.weights import counts_and_factors, factors_of_classes
+from heldout.boosting.weights import counts_and_factors, factors_of_classes, factors_together
 from heldout.errors import InvalidInput
 
 __all__ = ["BoostingClassifier"]
@@ -158,8 +158,7 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
                 )
             self.classes_ = classes
             by_class = factors_of_classes(self.class_weight, classes, codes, count)
-            if by_class is not None:
-                factor = by_class if factor is None else np.ascontiguousarray(by_class * factor)
+            factor = factors_together(by_class, factor)
             target_val = None if y_val is None else class_codes(np.asarray(y_val), classes)
             objective = class_objective(codes, len(classes), factor, count)
             fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)

@@ -55,6 +55,8 @@ def _check_pandas(X: Any, name: str) -> None:
     # By position: pandas allows several columns of one name.
     for position, (column, dtype) in enumerate(zip(X.columns, X.dtypes, strict=True)):
         what = f"{name}: the column {column!r}"
+        if str(dtype).startswith("Sparse"):
+            raise InvalidInput(f"{what} is sparse, which is not taken: pass {name}.sparse.to_dense()")
         if dtype == np.dtype(object):
             float_cells(X.iloc[:, position].to_numpy(), what, _ENCODE)
         elif getattr(dtype, "kind", "O") not in "biufc":

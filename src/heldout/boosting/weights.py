@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from heldout._arrays import checked_weight
 from heldout.errors import InvalidInput
 
-__all__ = ["counts_and_factors", "factors_of_classes"]
+__all__ = ["counts_and_factors", "factors_of_classes", "factors_together"]
 
 _MOST_TIMES = 255  # a row's multiplicity is one byte
 
@@ -103,3 +103,27 @@ def factors_of_classes(
             raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r:.60}: mend it")
         factors[labels.index(label)] = weight
     return None if (factors == 1).all() else factors[codes]
+
+
+def factors_together(
+    by_class: NDArray[np.float64] | None, factor: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Return the product of both factors of each row; raise InvalidInput where float64 cannot hold it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors_together(np.array([1.0, 2.0]), np.array([0.5, 3.0]))
+    array([0.5, 6. ])
+    """
+    if by_class is None or factor is None:
+        return factor if by_class is None else by_class
+    with np.errstate(over="ignore", under="ignore"):
+        together = by_class * factor
+    bad = np.flatnonzero(~np.isfinite(together) | ((together == 0) & (factor > 0)))
+    if bad.size:
+        raise InvalidInput(
+            f"class_weight times sample_weight must fit float64, got {by_class[bad[0]]:g} times {factor[bad[0]]:g} "
+            f"in row {bad[0]}: divide the weights by their mean"
+        )
+    return np.ascontiguousarray(together)
