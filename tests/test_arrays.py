@@ -118,7 +118,7 @@ def test_no_weights_stay_none() -> None:
         ([1.0, -2.0, 1.0], "got -2.0"),
         ([1.0, np.nan, 1.0], "got nan"),
         ([1.0, np.inf, 1.0], "got inf"),
-        ([0.0, 0.0, 0.0], "got only zeros"),
+        ([0.0, 0.0, 0.0], "got 3 zeros"),
     ],
 )
 def test_what_are_no_weights_is_named(weight: list[float], came: str) -> None:

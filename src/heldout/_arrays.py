@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout.errors import InvalidInput
 
-__all__ = ["as_codes", "as_target", "is_frame", "mean_one", "n_rows", "take_rows"]
+__all__ = ["as_codes", "as_target", "checked_weight", "is_frame", "mean_one", "n_rows", "take_rows"]
 
 
 def is_frame(X: Any) -> bool:
@@ -83,6 +83,40 @@ def as_codes(labels: ArrayLike, n: int, what: str = "groups") -> tuple[NDArray[n
     return codes.astype(np.intp), levels
 
 
+def checked_weight(sample_weight: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Return row weights as float64.
+
+    Raises
+    ------
+    InvalidInput
+        No numbers, another shape, weights that are negative or not finite, or nothing but zeros.
+
+    Examples
+    --------
+    >>> checked_weight([1, 3], 2)
+    array([1., 3.])
+    """
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        raise InvalidInput("sample_weight is a masked array, whose mask would be lost: fill it with 0 or other weights")
+    try:
+        given = np.asarray(sample_weight)
+        if given.dtype.kind not in "biufO":
+            raise TypeError
+        weight = given.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"sample_weight must be numbers, got {sample_weight!r:.60}: pass an array") from None
+    if weight.shape != (n,):
+        raise InvalidInput(f"sample_weight must have shape ({n},), got {weight.shape}: pass one weight per row")
+    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if bad.size:
+        raise InvalidInput(
+            f"sample_weight must be finite and at least 0, got {weight[bad[0]]} in row {bad[0]}: mend it"
+        )
+    if not weight.any():
+        raise InvalidInput(f"sample_weight must be above 0 somewhere, got {n} zeros: leave it out or mend it")
+    return weight
+
+
 def mean_one(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
     """Check row weights and divide them by their mean, so that a loss times its weight has the weighted mean.
 
@@ -98,11 +132,5 @@ def mean_one(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | N
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=float)
-    if weight.shape != (n,):
-        raise InvalidInput(f"sample_weight must have shape ({n},), got {weight.shape}: pass one weight per row")
-    wrong = ~np.isfinite(weight) | (weight < 0)
-    if wrong.any() or not weight.any():
-        came = weight[wrong][0] if wrong.any() else "only zeros"
-        raise InvalidInput(f"sample_weight must hold finite weights of 0 or more, not all 0, got {came}")
+    weight = checked_weight(sample_weight, n)
     return np.asarray(weight / weight.mean())

@@ -38,7 +38,10 @@ def seed_of(random_state: Any) -> int:
         if random_state < 0:
             raise InvalidInput(f"random_state must be 0 or more, got {random_state}: give another seed")
         return int(random_state)
-    raise InvalidInput(f"random_state must be None, an int or a numpy generator, got {random_state!r}")
+    raise InvalidInput(
+        f"random_state must be None, an int or a numpy generator, got {random_state!r:.60}: "
+        "pass a whole number to get the same draws again"
+    )
 
 
 def _sequence(random_state: Any, names: tuple[str | int, ...]) -> np.random.SeedSequence:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 from numpy.typing import NDArray
@@ -65,13 +67,36 @@ class Text:
         ("early_stopping", "yes", "got 'yes'"),
         ("early_stopping", 3, "early_stopping needs rows to judge the rounds by, got early_stopping=3 and no X_val"),
         ("n_jobs", 0, "n_jobs must be None or a whole number other than 0, got 0"),
-        ("random_state", "first", "random_state must be .*, got 'first'"),
+        ("random_state", "first", "random_state must be .*, got 'first': pass a whole number"),
+        ("random_state", 1.5, "random_state must be .*, got 1.5: pass a whole number"),
+        ("l2", 10**400, "l2 must be a finite number at least 0, got 1000"),
+        ("min_leaf_weight", 10**400, "min_leaf_weight must be .*, got 1000"),
+        ("learning_rate", 10**400, "learning_rate must be .*, got 1000"),
+        ("n_trees", 10**400, "n_trees must be .*, got 1000"),
+        ("loss", np.array(["squared_error", "log_loss"]), "loss must be one of .*, got array"),
+        ("loss", None, "loss must be one of .*, got None"),
+        ("warm_start", "no", "warm_start must be True or False, got 'no': choose one"),
+        ("warm_start", 1, "warm_start must be True or False, got 1"),
         ("random_state", -1, "random_state must be .*, got -1"),
     ],
 )
 def test_a_parameter_out_of_range_is_refused(model: Any, name: str, value: Any, message: str, X: Any, y: Any) -> None:
     with pytest.raises(InvalidInput, match=message):
         model(**{name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_callback_that_cannot_be_called_is_refused_before_the_fit(model: Any, X: Any, y: Any) -> None:
+    fitted = model(n_trees=2)
+    with pytest.raises(InvalidInput, match="callback must be None or callable, got 'stop': pass a function"):
+        fitted.fit(X, y, callback="stop")
+    assert not hasattr(fitted, "n_features_in_")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_patience_beyond_all_rounds_is_taken(model: Any, X: Any, y: Any) -> None:
+    fitted = model(n_trees=2, early_stopping=10**400).fit(X, y, X_val=X, y_val=y)
+    assert len(fitted.validation_losses_) == 2
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -82,6 +107,8 @@ def test_a_parameter_out_of_range_is_refused(model: Any, name: str, value: Any, 
         (np.where(np.arange(N) == 7, np.nan, 1.0), "got nan in row 7"),
         (np.where(np.arange(N) == 9, np.inf, 1.0), "got inf in row 9"),
         (np.zeros(N), "above 0 somewhere, got 60 zeros"),
+        (np.ma.masked_array(np.ones(N)), "is a masked array, .*: fill it"),
+        (10**400, "must be numbers, got array.*1000"),
         (np.ones(N - 1), r"must have shape \(60,\), got \(59,\)"),
         (np.ones((N, 1)), r"must have shape \(60,\), got \(60, 1\)"),
         ("heavy", "must be numbers, got 'heavy'"),
@@ -119,6 +146,16 @@ def test_targets_that_are_not_finite_are_refused(model: Any, value: float, X: An
         (np.full(N, "1.5"), "y must be numbers, got dtype <U3"),
         (np.full(N, "a"), "y must be numbers, got dtype <U1: encode it, or use BoostingClassifier"),
         (np.zeros(N, dtype="M8[s]"), r"y must be numbers, got dtype datetime64\[s\]"),
+        (pd.Categorical(["a", "b"] * 30), "y must be numbers, got dtype category: encode it, or use Boosting"),
+        (pd.Series([1, 2] * 30, dtype="category"), "y must be numbers, got dtype category: encode it"),
+        (pd.Series(["a", "b"] * 30), "y must hold numbers, got 'a' in row 0 .*: encode it, or use BoostingClassifier"),
+        (pl.Series(["1", "2"] * 30), "y must be numbers, got dtype <U1: encode it"),
+        (np.array(["1", 2.0] * 30, dtype=object), "y must hold numbers, got '1' in row 0"),
+        (np.array([1, pd.NA] * 30, dtype=object), "y must hold numbers, got <NA> in row 1 .*: fill it with NaN"),
+        (pl.Series([date(2020, 1, 1)] * N), r"y must be numbers, got dtype datetime64\[D\]"),
+        ([[1.0], [1.0, 2.0]] * 30, "y must be numbers, got a list of none"),
+        (np.ma.masked_array(np.ones(N)), "y is a masked array, .*: leave the masked rows out"),
+        (np.arange(N) * 2.0**-1040, r"y must be constant or differ by .*, got at most 5\.\S+e-312: .*multiply all"),
         (np.full(N, 1e308), r"y must be finite and at most 1e\+307 in size, got 1e\+308 in row 0"),
     ],
 )
@@ -157,9 +194,12 @@ def test_a_measured_target_is_no_class(X: Any) -> None:
         (np.zeros((N, 3, 1)), "Found array with dim 3"),
         (3.0, "Expected 2D array, got scalar array"),
         (np.zeros((N, 3), dtype=complex), "Complex data not supported"),
-        (np.full((N, 3), "a"), "could not convert string to float: .*'a'"),
-        (np.zeros((N, 3), dtype="M8[D]"), r"X must hold numbers, got datetime64\[D\]: encode dates"),
-        (pd.DataFrame({"a": np.zeros(N), "when": pd.Timestamp("2020-01-01")}), "X must hold numbers, got datetime64"),
+        (np.full((N, 3), "a"), "X must hold numbers, got <U1: encode it"),
+        (np.zeros((N, 3), dtype="M8[D]"), r"X must hold numbers, got datetime64\[D\]: encode it"),
+        (
+            pd.DataFrame({"a": np.zeros(N), "when": pd.Timestamp("2020-01-01")}),
+            "column 'when' must hold numbers, got datetime64",
+        ),
     ],
     ids=["no rows", "no columns", "1-d", "3-d", "scalar", "complex", "words", "dates", "frame with dates"],
 )
@@ -180,7 +220,7 @@ def test_matrices_of_another_kind_are_refused_at_fit_and_predict(
 def test_cells_that_are_no_numbers_are_refused(model: Any, X: Any, y: Any) -> None:
     with pytest.raises(TypeError, match="argument must be a string or a real number, not 'Text'"):
         model().fit(np.full((N, 2), Text()), y)
-    with pytest.raises(OverflowError, match="int too large to convert to float"):
+    with pytest.raises(InvalidInput, match=r"X must hold numbers, got 1000.* in row 0 .*int too large.*: encode it"):
         model().fit([[10**400]] * N, y)
 
 
@@ -261,9 +301,10 @@ def test_validation_targets_of_another_kind_are_refused(y_val: Any, message: str
 @pytest.mark.parametrize(
     ("y_val", "message"),
     [
-        (np.full(N, 2), r"y_val holds 2, which is no class of y: the classes are \[0.0, 1.0\]"),
+        (np.full(N, 2), r"y_val holds 2, which is no class of y: the classes are \[0.0, 1.0\], so leave such rows out"),
         (np.full(N, np.nan), "y_val holds nan"),
         (np.full(N, "a"), "y_val holds 'a'"),
+        (np.array([[1], *range(N - 1)], dtype=object), "y_val must hold classes of y, got unhashable type: 'list'"),
         (np.zeros((N, 1)), r"y_val must have one dimension, got shape \(60, 1\)"),
         (1, r"y_val must have one dimension, got shape \(\)"),
     ],
@@ -285,6 +326,7 @@ def test_validation_classes_that_are_unknown_are_refused(y_val: Any, message: st
         ({1: np.nan}, "got nan"),
         ({1: True}, "got True"),
         ({1: "2"}, "got '2'"),
+        ({1: 10**400}, "the weight of class 1 must be above 0 and finite, got 1000"),
     ],
 )
 def test_bad_class_weights_are_refused(class_weight: Any, message: str, X: Any, y: Any) -> None:
@@ -317,3 +359,12 @@ def test_more_columns_than_trees_can_number_are_refused(model: Any) -> None:
     fitted = model(min_leaf_weight=1, n_trees=2).fit(wide, [0, 1])
     assert fitted.ensemble_.feature[0] == 65534
     assert (fitted.predict(wide) > 0.5).tolist() == [False, True] or model is BoostingRegressor
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_weights_whose_product_no_float_holds_are_refused(size: float, X: Any, y: Any) -> None:
+    model = BoostingClassifier(class_weight={0: size, 1: size})
+    with pytest.raises(
+        InvalidInput, match=r"class_weight times sample_weight .* got 1e.200 times 1e.200 in row 0: divide"
+    ):
+        model.fit(X, y, sample_weight=np.full(N, size) * (1 + y))

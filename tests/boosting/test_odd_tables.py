@@ -213,3 +213,18 @@ def test_more_features_than_rows(seed: int) -> None:
     y = X[:, 2345]
     model = BoostingRegressor(min_leaf_weight=1, n_trees=100).fit(X, y)
     assert np.abs(model.predict(X) - y).max() < 0.05
+
+
+@pytest.mark.parametrize("exponent", [-1021, -1015])
+def test_the_smallest_targets_that_are_taken_are_learned(exponent: int) -> None:
+    X = np.repeat([0.0, 1.0], N // 2)[:, None]
+    target = X[:, 0] * 2.0**exponent
+    model = BoostingRegressor(min_leaf_weight=1, n_trees=1, learning_rate=1.0).fit(X, target)
+    np.testing.assert_allclose(model.predict(X) * 2.0**1000, target * 2.0**1000, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.int8])
+def test_numpy_numbers_are_parameters(kind: Any, X: Any, y: Any) -> None:
+    one = BoostingRegressor(n_trees=3, l2=kind(1), learning_rate=kind(1), min_leaf_weight=kind(5)).fit(X, y)
+    other = BoostingRegressor(n_trees=3, l2=1, learning_rate=1, min_leaf_weight=5).fit(X, y)
+    assert_same_bits(one.ensemble_, other.ensemble_)

@@ -9,6 +9,7 @@ import pytest
 
 from heldout import BoostingRegressor
 from heldout.boosting import Round
+from heldout.boosting.fitting import as_before_unless_done
 from heldout.errors import InvalidInput
 
 from reference.ensembles import assert_same_bits
@@ -154,3 +155,44 @@ def test_a_classifier_whose_fit_fails_keeps_its_classes(table: Any, make_model: 
     with pytest.raises(InvalidInput, match="y_val holds"):
         model.fit(table.X, table.five, X_val=table.X, y_val=table.two)
     assert set(model.predict(table.X)) <= {"yes", "no"}
+
+
+def test_a_failing_fit_never_hides_the_model_that_there_was() -> None:
+    seen: list[bool] = []
+
+    class Watched(dict[str, Any]):
+        """A namespace that looks, after each change, whether the model is there."""
+
+        def watch(self) -> None:
+            seen.append("ensemble_" in self)
+
+        def clear(self) -> None:
+            super().clear()
+            self.watch()
+
+        def update(self, *given: Any, **named: Any) -> None:
+            super().update(*given, **named)
+            self.watch()
+
+        def __delitem__(self, name: str) -> None:
+            super().__delitem__(name)
+            self.watch()
+
+    class Bare:
+        """Holds the watched namespace in the place where attributes are."""
+
+        __slots__ = ("__dict__",)
+
+    estimator = Bare()
+    estimator.__dict__ = Watched(ensemble_="old", n_trees=3)
+
+    def fit_that_is_broken_off() -> None:
+        with as_before_unless_done(estimator):
+            estimator.__dict__["ensemble_"] = "new"
+            estimator.__dict__["classes_"] = [1]
+            raise KeyboardInterrupt("now")
+
+    with pytest.raises(KeyboardInterrupt, match="now"):
+        fit_that_is_broken_off()
+    assert dict(estimator.__dict__) == {"ensemble_": "old", "n_trees": 3}
+    assert seen == [True, True]

@@ -11,7 +11,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from heldout._threads import n_threads
-from heldout.boosting.fitting import Round, native_floats, refuse_unusable
+from heldout.boosting.features import native_floats, usable_features
+from heldout.boosting.fitting import Round
+from heldout.boosting.parameters import FitPlan, checked_plan
 from heldout.errors import InvalidInput
 from heldout.trees import TreeEnsemble
 
@@ -34,9 +36,14 @@ class BoostedTrees(BaseEstimator):
         tags.input_tags.sparse = False
         return tags
 
-    def _check_loss(self) -> None:
-        if self.loss not in self._losses:
+    def _plan(self, callback: Callback | None) -> FitPlan:
+        if not isinstance(self.loss, str) or self.loss not in self._losses:
             raise InvalidInput(f"loss must be one of {', '.join(self._losses)}, got {self.loss!r}: choose one")
+        if callback is not None and not callable(callback):
+            raise InvalidInput(
+                f"callback must be None or callable, got {callback!r:.60}: pass a function that takes a Round"
+            )
+        return checked_plan(self)
 
     def _features(self, X: Any) -> NDArray[np.floating[Any]]:
         """Check X for a prediction. A plain array of the right width takes the short way."""
@@ -56,8 +63,9 @@ class BoostedTrees(BaseEstimator):
         ):
             return X
         check_is_fitted(self, "ensemble_")
-        refuse_unusable(X)
-        checked = validate_data(self, X, reset=False, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        checked = validate_data(
+            self, usable_features(X), reset=False, dtype=[np.float64, np.float32], ensure_all_finite=False
+        )
         return native_floats(checked)
 
     def _begins_anew(self) -> bool:

@@ -12,10 +12,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
-from heldout.boosting.fitting import as_before_unless_done, fit_rounds, native_floats, refuse_unusable
-from heldout.boosting.parameters import checked_plan
+from heldout.boosting.features import native_floats, usable_features
+from heldout.boosting.fitting import as_before_unless_done, fit_rounds
 from heldout.boosting.targets import class_codes, class_objective
-from heldout.boosting.weights import counts_and_factors, factors_of_classes
+from heldout.boosting.weights import counts_and_factors, factors_of_classes, factors_together
 from heldout.errors import InvalidInput
 
 __all__ = ["BoostingClassifier"]
@@ -134,12 +134,11 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         Raises
         ------
         InvalidInput
-            Parameters out of range, targets that are no classes, bad weights, sparse `X`, `early_stopping` without
-            validation rows, a validation row of a class that `y` lacks.
+            Parameters out of range, columns that are no numbers, targets that are no classes, bad weights, sparse `X`,
+            `early_stopping` without validation rows, a validation row of a class that `y` lacks.
         """
-        self._check_loss()
-        plan = checked_plan(self)
-        refuse_unusable(X)
+        plan = self._plan(callback)
+        X = usable_features(X)
         with as_before_unless_done(self):
             rows, target = validate_data(
                 self,
@@ -160,8 +159,7 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
                 )
             self.classes_ = classes
             by_class = factors_of_classes(self.class_weight, classes, codes, count)
-            if by_class is not None:
-                factor = by_class if factor is None else np.ascontiguousarray(by_class * factor)
+            factor = factors_together(by_class, factor)
             target_val = None if y_val is None else class_codes(np.asarray(y_val), classes)
             objective = class_objective(codes, len(classes), factor, count)
             fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
+from heldout.boosting.features import native_floats, usable_features
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
 from heldout.trees import MAX_BINS, Binned, Objective, TreeEnsemble, ValidationRows, best_constants, grow_rounds
 
-__all__ = ["Round", "as_before_unless_done", "fit_rounds", "native_floats", "refuse_unusable"]
+__all__ = ["Round", "as_before_unless_done", "fit_rounds"]
 
 _MOST_FEATURES = 65535  # a node of a tree numbers them in 16 bits
 
@@ -36,31 +37,6 @@ class Round:
     validation_loss: float | None
 
 
-def refuse_unusable(X: Any, name: str = "X") -> None:
-    """Raise InvalidInput for sparse matrices and for dates, with the remedy.
-
-    Dates would become numbers silently, and a missing one a very small number.
-    """
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise InvalidInput(
-            f"{name} is a sparse matrix ({type(X).__name__}), which is not taken: pass {name}.toarray(), "
-            "one byte per cell is kept"
-        )
-    dtypes = getattr(X, "dtypes", [getattr(X, "dtype", None)])
-    dates = [dtype for dtype in dtypes if getattr(dtype, "kind", "") in ("M", "m")]
-    if dates:
-        raise InvalidInput(f"{name} must hold numbers, got {dates[0]}: encode dates as numbers of your choice")
-
-
-def native_floats(X: Any) -> NDArray[np.floating[Any]]:
-    """Return a float array as the engine reads it in place: of this machine's byte order, and aligned."""
-    array = np.asarray(X)
-    whole_steps = all(step % array.itemsize == 0 for step in array.strides)
-    if array.dtype.isnative and array.flags.aligned and whole_steps:
-        return array
-    return np.array(array, dtype=array.dtype.newbyteorder("="))
-
-
 @contextmanager
 def as_before_unless_done(estimator: Any) -> Iterator[None]:
     """Put all attributes back if the fit inside fails: a model half old and half new would predict nonsense."""
@@ -68,8 +44,10 @@ def as_before_unless_done(estimator: Any) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
+        # In this order: at no time does another thread that predicts see no model.
         estimator.__dict__.update(before)
+        for name in set(estimator.__dict__) - set(before):
+            del estimator.__dict__[name]
         raise
 
 
@@ -188,7 +166,7 @@ def _checked_validation(
                 "pass X_val and y_val to fit"
             )
         return None
-    refuse_unusable(X_val, "X_val")
+    X_val = usable_features(X_val, "X_val")
     held = check_array(
         X_val, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=0, input_name="X_val"
     )

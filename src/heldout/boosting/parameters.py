@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ DEFAULT_PATIENCE = 20
 
 # Beyond twice the step to the minimum each round is worse than the one before, until nothing holds the numbers.
 _MOST_LEARNING_RATE = 2.0
+
+
+_MOST_ROUNDS = 2**31 - 1  # the engine counts them in 32 bits
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ def checked_plan(estimator: Any) -> FitPlan:
     InvalidInput
         A parameter of another kind or out of range.
     """
+    if not isinstance(estimator.warm_start, bool | np.bool_):
+        raise InvalidInput(f"warm_start must be True or False, got {estimator.warm_start!r:.60}: choose one")
     return FitPlan(
         growth=Growth(
             n_rounds=_whole(estimator, "n_trees", 1),
@@ -66,12 +72,12 @@ def checked_plan(estimator: Any) -> FitPlan:
     )
 
 
-def _whole(estimator: Any, name: str, least: int, most: int = 2**31 - 1) -> int:
+def _whole(estimator: Any, name: str, least: int, most: int = _MOST_ROUNDS) -> int:
     value = getattr(estimator, name)
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
         raise InvalidInput(
-            f"{name} must be a whole number from {least} to {most}, got {value!r}: choose one in that range"
+            f"{name} must be a whole number from {least} to {most}, got {value!r:.60}: choose one in that range"
         )
     return int(value)
 
@@ -81,10 +87,12 @@ def _number(
 ) -> float:
     value = getattr(estimator, name)
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not (value >= least and value > above and value <= most):
+    # Compared as Python's numbers: one that is too large for a float is compared without being made one.
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not is_number or not (plain >= least and plain > above and plain <= min(most, sys.float_info.max)):
         low = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
         high = f" and at most {most:g}" if most < math.inf else ""
-        raise InvalidInput(f"{name} must be a finite number {low}{high}, got {value!r}: choose one in that range")
+        raise InvalidInput(f"{name} must be a finite number {low}{high}, got {value!r:.60}: choose one in that range")
     return float(value)
 
 
@@ -92,8 +100,8 @@ def _patience(early_stopping: Any) -> int:
     if isinstance(early_stopping, bool | np.bool_):
         return DEFAULT_PATIENCE if early_stopping else 0
     if isinstance(early_stopping, int | np.integer) and early_stopping > 0:
-        return int(early_stopping)
+        return min(int(early_stopping), _MOST_ROUNDS)
     raise InvalidInput(
-        f"early_stopping must be True, False or a number of rounds above 0, got {early_stopping!r}: "
+        f"early_stopping must be True, False or a number of rounds above 0, got {early_stopping!r:.60}: "
         "give the rounds without a better validation loss that end the fit"
     )

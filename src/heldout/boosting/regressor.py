@@ -11,9 +11,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
-from heldout.boosting.fitting import as_before_unless_done, fit_rounds, native_floats, refuse_unusable
-from heldout.boosting.parameters import checked_plan
-from heldout.boosting.targets import finite_target, judged_target
+from heldout.boosting.features import native_floats, usable_features
+from heldout.boosting.fitting import as_before_unless_done, fit_rounds
+from heldout.boosting.targets import finite_target, judged_target, target_unguessed
 from heldout.boosting.weights import counts_and_factors
 from heldout.trees import Objective
 
@@ -34,12 +34,13 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
     learning_rate : float, default 0.1
         Above 0 and at most 2.
     max_leaves : int, default 31
-        Most leaves of a tree; 1 gives the constant model.
+        Most leaves of a tree, up to 2^20; 1 gives the constant model.
     max_bins : int, default 255
         Most bins a feature is cut into, from 2 on. Missing values always have one of their own, so 254 and 255 both
         mean 254 bins of values.
     min_leaf_weight : float, default 20
-        Fewest training rows in a leaf. Whole-number weights count as copies, other weights as one row.
+        Fewest training rows in a leaf, rounded up; at most 2^31. Whole-number weights count as copies,
+        other weights as one row.
     l2 : float, default 0
         Added to the hessian of a leaf: shrinks the values of small leaves.
     max_features : float, default 1.0
@@ -149,12 +150,11 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Raises
         ------
         InvalidInput
-            Parameters out of range, targets or weights that are no finite numbers, sparse `X`, `early_stopping` without
-            validation rows.
+            Parameters out of range, columns, targets or weights that are no numbers, sparse `X`, `early_stopping`
+            without validation rows.
         """
-        self._check_loss()
-        plan = checked_plan(self)
-        refuse_unusable(X)
+        plan = self._plan(callback)
+        X, y = usable_features(X), target_unguessed(y, "y")
         with as_before_unless_done(self):
             rows, target = validate_data(
                 self,
@@ -168,7 +168,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
             )
             count, factor = counts_and_factors(sample_weight, rows.shape[0])
             objective = Objective("squared_error", finite_target(target, "y"), factor, count)
-            target_val = None if y_val is None else judged_target(np.asarray(y_val))
+            target_val = None if y_val is None else judged_target(target_unguessed(y_val, "y_val"))
             fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
         return self
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heldout._arrays import checked_weight
 from heldout.errors import InvalidInput
 
-__all__ = ["counts_and_factors", "factors_of_classes"]
+__all__ = ["counts_and_factors", "factors_of_classes", "factors_together"]
 
 _MOST_TIMES = 255  # a row's multiplicity is one byte
 
@@ -42,24 +44,9 @@ def counts_and_factors(
     """
     if sample_weight is None:
         return None, None
-    try:
-        given = np.asarray(sample_weight)
-        if given.dtype.kind not in "biufO":
-            raise TypeError
-        weight = given.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidInput(f"sample_weight must be numbers, got {sample_weight!r:.60}: pass an array") from None
-    if weight.ndim == 0:
-        weight = np.full(n_rows, float(weight))
-    if weight.shape != (n_rows,):
-        raise InvalidInput(f"sample_weight must have shape ({n_rows},), got {weight.shape}: pass one weight per row")
-    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
-    if bad.size:
-        raise InvalidInput(
-            f"sample_weight must be finite and at least 0, got {weight[bad[0]]} in row {bad[0]}: mend it"
-        )
-    if not weight.any():
-        raise InvalidInput(f"sample_weight must be above 0 somewhere, got {n_rows} zeros: leave it out or mend it")
+    scalar_array = type(sample_weight) is np.ndarray and sample_weight.ndim == 0
+    one_for_all = scalar_array or isinstance(sample_weight, int | float | np.number)
+    weight = checked_weight(np.full(n_rows, sample_weight) if one_for_all else sample_weight, n_rows)
     if (weight == 1).all():
         return None, None
     if weight.max() <= _MOST_TIMES and (weight == np.floor(weight)).all():
@@ -111,7 +98,32 @@ def factors_of_classes(
     factors = np.ones(len(labels))
     for label, weight in class_weight.items():
         is_number = isinstance(weight, int | float | np.integer | np.floating) and not isinstance(weight, bool)
-        if not is_number or not 0 < weight < np.inf:
-            raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r}: mend it")
+        plain = weight.item() if isinstance(weight, np.generic) else weight
+        if not is_number or not 0 < plain <= sys.float_info.max:
+            raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r:.60}: mend it")
         factors[labels.index(label)] = weight
     return None if (factors == 1).all() else factors[codes]
+
+
+def factors_together(
+    by_class: NDArray[np.float64] | None, factor: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Return the product of both factors of each row; raise InvalidInput where float64 cannot hold it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> factors_together(np.array([1.0, 2.0]), np.array([0.5, 3.0]))
+    array([0.5, 6. ])
+    """
+    if by_class is None or factor is None:
+        return factor if by_class is None else by_class
+    with np.errstate(over="ignore", under="ignore"):
+        together = by_class * factor
+    bad = np.flatnonzero(~np.isfinite(together) | ((together == 0) & (factor > 0)))
+    if bad.size:
+        raise InvalidInput(
+            f"class_weight times sample_weight must fit float64, got {by_class[bad[0]]:g} times {factor[bad[0]]:g} "
+            f"in row {bad[0]}: divide the weights by their mean"
+        )
+    return np.ascontiguousarray(together)

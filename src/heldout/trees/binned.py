@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heldout import _native
+from heldout._arrays import checked_weight
 from heldout.errors import InvalidInput
 
 __all__ = ["MAX_BINS", "MISSING", "Binned"]
@@ -115,7 +116,11 @@ class Binned:
         matrix = _checked_matrix(X)
         if matrix.shape[0] == 0 or matrix.shape[1] == 0:
             raise InvalidInput(f"X must have rows and features, got shape {matrix.shape}: pass at least one of each")
-        weight = None if sample_weight is None else _checked_weight(sample_weight, matrix.shape[0])
+        weight = (
+            None
+            if sample_weight is None
+            else checked_weight(_as_numbers(sample_weight, "sample_weight"), matrix.shape[0])
+        )
         cut_points = tuple(_native.find_all_cut_points(matrix, weight, bins, n_threads))
         return cls(_native.bin_codes(matrix, cut_points, n_threads), cut_points)
 
@@ -231,17 +236,3 @@ def _checked_matrix(X: Any) -> NDArray[np.floating[Any]]:
     if matrix.ndim != 2:
         raise InvalidInput(f"X must have two dimensions (rows, features), got shape {matrix.shape}: reshape it")
     return matrix
-
-
-def _checked_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
-    weight = _as_numbers(sample_weight, "sample_weight").astype(np.float64, copy=False)
-    if weight.shape != (n_rows,):
-        raise InvalidInput(f"sample_weight must have shape ({n_rows},), got {weight.shape}: pass one weight per row")
-    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
-    if bad.size:
-        raise InvalidInput(
-            f"sample_weight must be finite and at least 0, got {weight[bad[0]]} in row {bad[0]}: mend it"
-        )
-    if not weight.any():
-        raise InvalidInput(f"sample_weight must be above 0 somewhere, got {n_rows} zeros: leave it out or mend it")
-    return weight
