@@ -68,7 +68,6 @@ BinnedRows make_blocks(const std::uint8_t *codes, std::size_t n_rows, const std:
       const int feature = order[first + static_cast<std::size_t>(lane)];
       block.feature[lane] = feature;
       block.n_bins = std::max(block.n_bins, n_bins[feature]);
-      block.has_missing = block.has_missing || missing[feature];
       matrix.block_of[feature] = static_cast<int>(matrix.blocks.size());
     }
     line += static_cast<std::size_t>(block.n_bins) + 1;

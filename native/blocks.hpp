@@ -18,7 +18,6 @@ constexpr int kLanes = 8; // features in a block: one 64-bit word holds their bi
 struct Block {
   int n_lanes = 0;
   int n_bins = 1;
-  bool has_missing = false;
   int feature[kLanes] = {};
   std::size_t first_line = 0; // lines of the blocks before this one
 };
