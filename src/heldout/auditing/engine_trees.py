@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heldout.trees import MAX_BINS, TreeEnsemble
+from heldout.trees import MAX_BINS, MOST_FEATURES, TreeEnsemble
 
 if TYPE_CHECKING:
     from heldout.auditing.stored_trees import StoredTrees
 
 __all__ = ["engine_trees"]
-
-MOST_FEATURES = 65_535
 
 
 def engine_trees(trees: StoredTrees) -> TreeEnsemble | None:

@@ -14,11 +14,18 @@ from sklearn.utils.validation import check_array, validate_data
 from heldout.boosting.features import native_floats, usable_features
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
-from heldout.trees import MAX_BINS, Binned, Objective, TreeEnsemble, ValidationRows, best_constants, grow_rounds
+from heldout.trees import (
+    MAX_BINS,
+    MOST_FEATURES,
+    Binned,
+    Objective,
+    TreeEnsemble,
+    ValidationRows,
+    best_constants,
+    grow_rounds,
+)
 
 __all__ = ["Round", "as_before_unless_done", "fit_rounds"]
-
-_MOST_FEATURES = 65535  # a node of a tree numbers them in 16 bits
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,8 @@ def fit_rounds(
         `early_stopping` without validation rows, half of them given, other columns than `X`, or fewer rounds asked for
         than a warm start has.
     """
-    if X.shape[1] > _MOST_FEATURES:
-        raise InvalidInput(f"X must have at most {_MOST_FEATURES} columns, got {X.shape[1]}: leave out some")
+    if X.shape[1] > MOST_FEATURES:
+        raise InvalidInput(f"X must have at most {MOST_FEATURES} columns, got {X.shape[1]}: leave out some")
     before = _rounds_before(estimator, plan)
     objective, plan = _with_weights_below_1(objective, plan)
     held = _checked_validation(estimator, plan, X, X_val, target_val)

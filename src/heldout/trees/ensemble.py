@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from heldout import _native
 from heldout.errors import InvalidInput
 
-__all__ = ["TreeEnsemble"]
+__all__ = ["MOST_FEATURES", "TreeEnsemble"]
+
+MOST_FEATURES = 65_535
+"""Most features that trees can ask for: a node numbers them in 16 bits."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
