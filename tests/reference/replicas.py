@@ -213,7 +213,18 @@ def refit(trees: TreeEnsemble, X: Floats, objective: Objective, growth: Growth, 
                 step = min(max(step, -8.0), 8.0)
             value[start + leaf] = growth.learning_rate * step
         scores[output] += value[start + leaves[:, tree]]
-    return replace(trees, value=value, base=base)
+    return replace(trees, value=value, base=base, count=count_rows(trees, leaves, objective.count))
+
+
+def count_rows(trees: TreeEnsemble, leaves: NDArray[np.int64], times: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the count of each node: in a leaf of the rows that reach it, elsewhere of its two children."""
+    count = np.zeros(trees.count.size, dtype=np.int64)
+    for tree, start in enumerate(trees.starts[:-1]):
+        np.add.at(count, start + leaves[:, tree], times.astype(np.int64))
+        for node in range(trees.starts[tree + 1] - 1, start - 1, -1):
+            if trees.feature[node] >= 0:
+                count[node] = count[start + trees.left[node]] + count[start + trees.left[node] + 1]
+    return count
 
 
 def fit_alone(
