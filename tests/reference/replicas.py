@@ -37,6 +37,7 @@ class Plan:
     patience: int = 0
     ensemble_size: int = 0
     refit_counts: NDArray[np.uint8] | None = None
+    curve_weight: Floats | None = None
 
     @property
     def n_ensembles(self) -> int:
@@ -102,7 +103,8 @@ def as_ensemble(
 def fit_by_numpy(binned: Binned, objective: Objective, growth: Growth, base: Floats) -> TreeEnsemble:
     """Fit one replica by the twin of the whole fit; only exponentials are the engine's."""
     squared = objective.loss == "squared_error"
-    heaviest = 1.0 if objective.weight is None else float(np.max(objective.weight))
+    in_bag = np.ones(binned.n_rows, dtype=bool) if objective.count is None else objective.count > 0
+    heaviest = 1.0 if objective.weight is None else float(np.max(objective.weight[in_bag]))
     rule = Rule(growth.max_leaves, growth.least_count, growth.l2, 0.0 if squared else 1e-3 * heaviest)
     forced = growth.tuning.get("forced_format", -1)
     plan = Boosting(
@@ -114,7 +116,6 @@ def fit_by_numpy(binned: Binned, objective: Objective, growth: Growth, base: Flo
         growth.max_features,
         growth.seed,
     )
-    in_bag = np.ones(binned.n_rows, dtype=bool) if objective.count is None else objective.count > 0
     # Rows that are left out hold whatever they hold: nothing of theirs may be read.
     target = np.where(in_bag, objective.target, objective.target[in_bag][0])
     exponent = math.frexp(np.abs(base[0] - target).max())[1] if squared else 0
@@ -156,13 +157,14 @@ def losses_of(loss: str, target: Floats, scores: Floats) -> Floats:
     return logsumexp(scores, axis=-2) - own[..., 0, :]
 
 
-def loss_of_round(objective: Objective, scores: Floats, judged: NDArray[np.bool_], size: int) -> float:
+def loss_of_round(
+    objective: Objective, scores: Floats, judged: NDArray[np.bool_], size: int, weight: Floats | None
+) -> float:
     """Return the mean loss of the rows that any member judges.
 
-    `scores` has shape (n_members, n_outputs, n_rows), `judged` (n_members, n_rows).
+    `scores` has shape (n_members, n_outputs, n_rows), `judged` (n_members, n_rows), `weight` (n_rows,).
     """
     rows = np.flatnonzero(judged.any(axis=0))
-    weight = np.ones(len(rows)) if objective.weight is None else objective.weight[rows]
     squared = objective.loss == "squared_error"
     found, variances = np.empty(len(rows)), np.full(len(rows), np.nan)
     for at, row in enumerate(rows):
@@ -175,10 +177,9 @@ def loss_of_round(objective: Objective, scores: Floats, judged: NDArray[np.bool_
             variances[at] = own[:, 0, 0].var(ddof=1)
     if squared:
         several = ~np.isnan(variances)
-        usual = np.average(variances[several], weights=weight[several]) if several.any() else 0.0
-        variances[~several] = usual
+        variances[~several] = variances[several].mean() if several.any() else 0.0
         found += variances * (1 / size - 1 / judged[:, rows].sum(axis=0)) / 2
-    return float(np.average(found, weights=weight))
+    return float(np.average(found, weights=None if weight is None else weight[rows]))
 
 
 def stopping(losses: Sequence[float], patience: int) -> tuple[int, int]:
@@ -241,34 +242,38 @@ def fit_alone(
     scores = np.stack(histories, axis=1)
     judged, wanted = (plan.roles[:, own].T & STOPS) > 0, (plan.roles[:, own].T & PREDICTED) > 0
     size = plan.ensemble_size or len(own)
-    losses = [loss_of_round(objective, after, judged, size) for after in scores[1:]] if judged.any() else []
+    rounds = scores[1:] if judged.any() else scores[:0]
+    losses = [loss_of_round(objective, after, judged, size, plan.curve_weight) for after in rounds]
     return Alone(members, scores, judged, wanted, np.array(losses, dtype=np.float64))
 
 
 def keep(alone: Alone, n_rounds: int) -> Kept:
     """Return rows wanted of any member, and the mean, variance and number of the members that they are wanted of."""
-    rows, n_outputs = np.flatnonzero(alone.wanted.any(axis=0)), alone.scores.shape[2]
+    rows, mean, variance = over_members(alone.scores[n_rounds], alone.wanted)
+    members = [member.head(n_rounds * alone.scores.shape[2]) for member in alone.members]
+    return Kept(members, rows, mean, variance, alone.wanted[:, rows].sum(axis=0))
+
+
+def over_members(scores: Floats, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Return rows, mean and variance; scores have shape (n_members, n_outputs, n_rows)."""
+    rows, n_outputs = np.flatnonzero(wanted.any(axis=0)), scores.shape[1]
     mean, variance = np.empty((n_outputs, len(rows))), np.full((n_outputs, len(rows)), np.nan)
     for at, row in enumerate(rows):
-        own = alone.scores[n_rounds][alone.wanted[:, row]][:, :, row]
-        total = np.zeros(n_outputs)
-        for scores in own:  # in the order of the members
-            total = total + scores
-        mean[:, at] = total / len(own)
+        own = scores[wanted[:, row]][:, :, row]
+        mean[:, at] = own.mean(axis=0)
         if len(own) > 1:
             variance[:, at] = own.var(axis=0, ddof=1)
-    members = [member.head(n_rounds * n_outputs) for member in alone.members]
-    return Kept(members, rows, mean, variance, alone.wanted[:, rows].sum(axis=0))
+    return rows, mean, variance
 
 
 def keep_refitted(
     alone: Alone, n_rounds: int, X: Floats, objective: Objective, growth: Growth, counts: NDArray[np.uint8]
 ) -> Kept:
-    """Return the same, and the refit on rows that are there `counts` times: its mean is that of all members."""
+    """Return the same, and the refit on rows that are there `counts` times."""
     kept, everyone = keep(alone, n_rounds), replace(objective, count=np.ascontiguousarray(counts))
     refitted = [refit(member, X, everyone, growth, best_constants(everyone)) for member in kept.members]
-    last = [score_history(member, X, objective.n_outputs)[-1][:, kept.rows] for member in refitted]
-    return replace(kept, refitted=refitted, refit_mean=np.mean(last, axis=0))
+    last = np.stack([score_history(member, X, objective.n_outputs)[-1] for member in refitted])
+    return replace(kept, refitted=refitted, refit_mean=over_members(last, alone.wanted)[1])
 
 
 def interleaved(members: Sequence[TreeEnsemble], n_outputs: int) -> TreeEnsemble:

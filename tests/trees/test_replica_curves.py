@@ -51,7 +51,7 @@ def test_a_curve_of_constants_is_known(n_judges: int, seed: int) -> None:
     first = (means.mean() - y[0]) ** 2 + spread * (1 / 10 - 1 / 3)
     second = (means[:n_judges].mean() - y[1]) ** 2 + own * (1 / 10 - 1 / n_judges)
     np.testing.assert_allclose(grown.curve, [(first + second) / 4] * 2, rtol=1e-11)
-    assert (grown.n_judged, grown.members_per_row) == (2, (3 + n_judges) / 2)
+    assert grown.members_per_row == (3 + n_judges) / 2
     assert grown.rows.size == 0
 
 
@@ -74,7 +74,7 @@ def test_log_loss_is_corrected_to_one_member_or_not_at_all(loss: str, size: int,
 def test_patience_ends_an_ensemble_after_its_best_round(loss: str, patience: int, seed: int) -> None:
     case = make_case(seed, loss, n_rounds=25, learning_rate=1.0, max_leaves=12, least_count=1)
     weights = draw_bags(np.random.default_rng([seed, 4]), case.n_rows, ["bootstrap", "most", "half", "tenth"])
-    replication = Replication(weights, ensemble_of=(0, 1, 2, 3), patience=patience)
+    replication = Replication(weights, ensemble_of=np.array((0, 1, 2, 3)), patience=patience)
     grown = check_against_twin(case, replication, n_threads=2)
     for found in grown:
         assert found.n_rounds == found.best_round + 1 == np.argmin(found.curve) + 1
@@ -96,7 +96,9 @@ def test_each_ensemble_has_its_own_rounds(seed: int) -> None:
     case = make_case(seed, "logistic", n_rounds=9)
     weights = draw_bags(np.random.default_rng([seed, 7]), case.n_rows, ["bootstrap"] * 5)
     rounds = (9, 1, 4)
-    grown = check_against_twin(case, Replication(weights, ensemble_of=(2, 1, 0, 2, 1), rounds=rounds), n_threads=2)
+    grown = check_against_twin(
+        case, Replication(weights, ensemble_of=np.array((2, 1, 0, 2, 1)), rounds=rounds), n_threads=2
+    )
     assert tuple(one.n_rounds for one in grown) == rounds == tuple(len(one.curve) for one in grown)
 
 
@@ -105,10 +107,10 @@ def test_ensembles_do_not_know_of_each_other(n_threads: int, seed: int) -> None:
     """Whatever the others do and whenever they end, each finds what it finds in a call of its own."""
     case = make_case(seed, "softmax", n_rows=300, n_rounds=12, learning_rate=1.0)
     weights = draw_bags(np.random.default_rng([seed, 8]), case.n_rows, ["bootstrap", "tenth", "most", "few", "half"])
-    ensemble_of, seeds = (0, 2, 1, 0, 2), (5, 6, 7, 8, 9)
+    ensemble_of, seeds = np.array((0, 2, 1, 0, 2)), (5, 6, 7, 8, 9)
     together = case.replicas(Replication(weights, None, ensemble_of, seeds, (12, 3, 12), 2), n_threads=n_threads)
     for ensemble, found in enumerate(together):
-        own = [k for k in range(5) if ensemble_of[k] == ensemble]
+        own = np.flatnonzero(ensemble_of == ensemble)
         alone = Replication(
             weights[:, own], seeds=tuple(seeds[k] for k in own), rounds=((12, 3, 12)[ensemble],), patience=2
         )
@@ -120,7 +122,9 @@ def test_folds_of_a_cross_validation_are_each_their_own_ensemble(seed: int) -> N
     case = make_case(seed, "squared_error", n_rows=120)
     fold_of = np.random.default_rng([seed, 9]).permutation(120) % 4
     weights = (fold_of[:, None] != np.arange(4)).astype(np.uint8)
-    grown = check_against_twin(case, Replication(weights, ensemble_of=(0, 1, 2, 3)), twin.fit_by_numpy, n_threads=2)
+    grown = check_against_twin(
+        case, Replication(weights, ensemble_of=np.array((0, 1, 2, 3))), twin.fit_by_numpy, n_threads=2
+    )
     np.testing.assert_array_equal(np.sort(np.concatenate([one.rows for one in grown])), np.arange(120))
     for fold, found in enumerate(grown):
         np.testing.assert_array_equal(found.rows, np.flatnonzero(fold_of == fold))
@@ -141,33 +145,38 @@ def test_nested_folds_are_stopped_by_inner_rows_alone(seed: int) -> None:
     replication = Replication(
         np.array(weights, dtype=np.uint8).T,
         np.array(roles, dtype=np.uint8).T,
-        ensemble_of=(0, 0, 0, 1, 1, 1),
+        ensemble_of=np.array((0, 0, 0, 1, 1, 1)),
         patience=2,
         refit_counts=np.stack([outer != fold for fold in range(2)], axis=1).astype(np.uint8),
     )
     grown = check_against_twin(case, replication, n_threads=2)
     for fold, found in enumerate(grown):
         np.testing.assert_array_equal(found.rows, np.flatnonzero(outer == fold))
-        assert found.n_judged == (outer != fold).sum()
         assert found.members_per_row == 1.0
         assert set(found.n_members) == {3}
 
 
-def test_a_callback_ends_all_ensembles(seed: int) -> None:
+def test_a_callback_hears_the_first_ensemble_that_grows_and_ends_all(seed: int) -> None:
     case = make_case(seed, "squared_error", n_rounds=9)
     weights = draw_bags(np.random.default_rng([seed, 11]), case.n_rows, ["bootstrap"] * 3)
-    replication = Replication(weights, ensemble_of=(0, 1, 1))
+    replication = Replication(weights, ensemble_of=np.array((0, 1, 1)), rounds=(2, 9))
     seen = []
 
-    def stop_after_four(number, losses):
-        seen.append((number, losses))
+    def stop_after_four(number, loss):
+        seen.append((number, loss))
         return number == 3
 
     found = case.replicas(replication, callback=stop_after_four, n_threads=2)
-    shorter = replace(case, growth=replace(case.growth, n_rounds=4))
-    assert_same_findings(found, shorter.replicas(replication))
-    assert [number for number, _ in seen] == [0, 1, 2, 3]
-    np.testing.assert_array_equal([losses for _, losses in seen], np.stack([one.curve for one in found], axis=1))
+    assert_same_findings(found, case.replicas(replace(replication, rounds=(2, 4))))
+    assert seen == list(enumerate([*found[0].curve, *found[1].curve[2:]]))
+
+
+def test_a_callback_hears_of_no_loss_where_no_row_is_judged(seed: int) -> None:
+    case = make_case(seed, "squared_error", n_rounds=3)
+    seen = []
+    weights = np.ones((case.n_rows, 2), dtype=np.uint8)
+    case.replicas(Replication(weights), callback=lambda number, loss: seen.append((number, loss)))
+    assert seen == [(0, None), (1, None), (2, None)]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

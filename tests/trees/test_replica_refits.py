@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heldout.trees import PREDICTED, Replication, best_constants
+from heldout.trees import PREDICTED, STOPS, Replication, best_constants
 
 from reference.ensembles import walk_raw
 from reference.replica_cases import LOSSES, check_against_twin, draw_bags, make_case
@@ -20,7 +20,9 @@ def test_leaves_are_the_twins_of_the_rows_that_are_refitted(loss: str, weighted:
     case = make_case(seed, loss, n_rows=400, weighted=weighted, n_rounds=8)
     rng = np.random.default_rng([seed, 1])
     weights = draw_bags(rng, case.n_rows, ["bootstrap", "most", "tenth", "half"])
-    replication = Replication(weights, ensemble_of=(0, 1, 0, 1), refit_counts=draw_bags(rng, case.n_rows, [rows] * 2))
+    replication = Replication(
+        weights, ensemble_of=np.array((0, 1, 0, 1)), refit_counts=draw_bags(rng, case.n_rows, [rows] * 2)
+    )
     check_against_twin(case, replication, n_threads=2)
 
 
@@ -53,18 +55,20 @@ def test_each_ensemble_starts_from_the_constant_of_its_refitted_rows(seed: int) 
     rng = np.random.default_rng([seed, 4])
     refit_counts = draw_bags(rng, case.n_rows, ["tenth", "all"])
     weights = draw_bags(rng, case.n_rows, ["half"] * 4)
-    grown = case.replicas(Replication(weights, ensemble_of=(0, 1, 0, 1), refit_counts=refit_counts))
+    roles = np.full_like(weights, PREDICTED)
+    grown = case.replicas(Replication(weights, roles, np.array((0, 1, 0, 1)), refit_counts=refit_counts))
     for ensemble, found in enumerate(grown):
         counts = np.ascontiguousarray(refit_counts[:, ensemble])
         base = best_constants(replace(case.objective, count=counts))
         np.testing.assert_array_equal(found.refitted.base, base)
-        np.testing.assert_array_equal(found.refit_mean, np.repeat(base[:, None], found.rows.size, axis=1))
+        np.testing.assert_array_equal(found.refit_mean, np.repeat(base[:, None], case.n_rows, axis=1))
 
 
 def test_held_out_predictions_are_those_before_the_refit(seed: int) -> None:
     case = make_case(seed, "logistic", n_rows=300)
     weights = draw_bags(np.random.default_rng([seed, 5]), case.n_rows, ["bootstrap"] * 3)
-    plain = Replication(weights, patience=3)
+    roles = np.where(weights == 0, STOPS | PREDICTED, 0).astype(np.uint8)
+    plain = Replication(weights, roles, patience=3)
     (without,), (with_refit,) = (
         case.replicas(plain),
         case.replicas(replace(plain, refit_counts=np.ones((300, 1), dtype=np.uint8))),
@@ -72,3 +76,43 @@ def test_held_out_predictions_are_those_before_the_refit(seed: int) -> None:
     for name in ("mean", "variance", "curve", "rows"):
         assert getattr(without, name).tobytes() == getattr(with_refit, name).tobytes()
     assert not np.array_equal(with_refit.refit_mean, with_refit.mean)
+
+
+def test_rows_of_default_roles_have_no_prediction_of_the_refit(seed: int) -> None:
+    """They are rows of the refit, of which nobody may take a prediction for a held-out one."""
+    case = make_case(seed, "squared_error")
+    weights = draw_bags(np.random.default_rng([seed, 6]), case.n_rows, ["bootstrap"] * 3)
+    (grown,) = case.replicas(Replication(weights, refit_counts=np.ones((case.n_rows, 1), dtype=np.uint8)))
+    assert grown.refit_mean is None
+    assert grown.refitted.n_trees == grown.averaged.n_trees
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_outer_fold_is_predicted_by_all_its_refitted_members(loss: str, seed: int) -> None:
+    case = make_case(seed, loss, n_rows=240)
+    rng = np.random.default_rng([seed, 7])
+    weights = draw_bags(rng, case.n_rows, ["bootstrap"] * 3)
+    weights[:60] = 0
+    roles = np.where(weights == 0, STOPS, 0).astype(np.uint8)
+    roles[:60] = PREDICTED
+    refit_counts = np.ones((case.n_rows, 1), dtype=np.uint8)
+    refit_counts[:60] = 0
+    for n_threads in (1, 2):
+        (grown,) = check_against_twin(
+            case, Replication(weights, roles, patience=2, refit_counts=refit_counts), n_threads=n_threads
+        )
+        raw = walk_raw(grown.refitted, case.X[:60]).T
+        np.testing.assert_allclose(grown.refit_mean, raw, rtol=1e-12, atol=1e-12)
+
+
+def test_a_leaf_without_refitted_rows_says_nothing(seed: int) -> None:
+    """Its sums are empty: neither a division by zero nor the value of the rows that it was grown on."""
+    case = make_case(seed, "squared_error", n_rows=200, l2=0.0, max_leaves=12)
+    weights = draw_bags(np.random.default_rng([seed, 8]), case.n_rows, ["most"])
+    refit_counts = np.zeros((case.n_rows, 1), dtype=np.uint8)
+    refit_counts[:3] = 1
+    (grown,) = check_against_twin(case, Replication(weights, refit_counts=refit_counts))
+    empty = (grown.refitted.count == 0) & (grown.refitted.feature < 0)
+    assert empty.any()
+    assert not grown.refitted.value[empty].any()
+    assert grown.members.value[empty].all()
