@@ -152,7 +152,7 @@ def losses_of(loss: str, target: Floats, scores: Floats) -> Floats:
     if loss == "squared_error":
         return (scores[..., 0, :] - target) ** 2 / 2
     if loss == "logistic":
-        return np.logaddexp(0, scores[..., 0, :]) - target * scores[..., 0, :]
+        return np.logaddexp(0, np.where(target == 1, -scores[..., 0, :], scores[..., 0, :]))
     own = np.take_along_axis(scores, np.broadcast_to(target.astype(int), (*scores.shape[:-2], 1, len(target))), -2)
     return logsumexp(scores, axis=-2) - own[..., 0, :]
 
