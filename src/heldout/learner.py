@@ -23,10 +23,6 @@ __all__ = [
     "weight_parameter",
 ]
 
-# What a row is to a replica: bits of `roles`.
-STOPS = 1  # it counts in the curve by which the number of rounds is chosen
-PREDICTED = 2  # its prediction is wanted
-
 # How the fits of a measure were made.
 ONE_BY_ONE = "one by one"
 TOGETHER = "together, cut points shared"
@@ -46,6 +42,13 @@ class Learner(Protocol):
     def predict(self, X: Any) -> Any:
         """Return one prediction per row of `X`."""
         ...
+
+
+STOPS = 1
+"""Role of a row: it counts when an ensemble's rounds are chosen."""
+
+PREDICTED = 2
+"""Role of a row: its prediction is wanted."""
 
 
 @runtime_checkable
