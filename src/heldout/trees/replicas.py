@@ -199,15 +199,17 @@ def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEns
             count=trees["count"],
             base=bases,
             n_features=binned.n_features,
+            ready=False,
         )
         mean_base = bases.reshape(n_replicas, n_outputs).mean(axis=0)
-        averaged = replace(members, value=members.value / n_replicas, base=mean_base)
+        averaged = replace(members, value=members.value / n_replicas, base=mean_base, ready=False)
         if "refit_value" in trees:
             refitted = replace(
                 members,
                 value=trees["refit_value"] / n_replicas,
                 count=trees["refit_count"],
                 base=grown["refit_base"],
+                ready=False,
             )
     return GrownEnsemble(
         members=members,
