@@ -102,7 +102,7 @@ Judge::Judge(const Targets &targets, const double *weight, const std::vector<std
 }
 
 double Judge::loss(const Summary &summary, int size, Team &team) const {
-  if (targets_.loss == Loss::squared) return squared_loss(summary, size);
+  if (targets_.loss == Loss::squared) return squared_loss(summary, size, team);
   Targets own = targets_;
   own.n_rows = rows_->size();
   own.target = target_.data();
@@ -110,19 +110,25 @@ double Judge::loss(const Summary &summary, int size, Team &team) const {
   return mean_loss(own, summary.mean.data(), team);
 }
 
-double Judge::squared_loss(const Summary &summary, int size) const {
+double Judge::squared_loss(const Summary &summary, int size, Team &team) const {
   const std::size_t n = rows_->size();
-  std::vector<double> values;
-  values.reserve(n);
-  for (std::size_t i = 0; i < n; ++i)
-    if (summary.n_members[i] > 1) values.push_back(summary.variance[i]);
-  const double usual = values.empty() ? 0.0 : weighted_mean(values, nullptr);
-  values.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
-    values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+  std::vector<double> values(n);
+  double usual = 0.0; // variance of a row that has one member
+  if (std::find(summary.n_members.begin(), summary.n_members.end(), 1) != summary.n_members.end()) {
+    std::vector<double> several(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      several[i] = summary.n_members[i] > 1;
+      values[i] = summary.n_members[i] > 1 ? summary.variance[i] : 0.0;
+    }
+    usual = weighted_mean(values, several.data(), team);
   }
-  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data());
+  team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
+    for (std::size_t i = first; i < last; ++i) {
+      const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
+      values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+    }
+  });
+  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data(), team);
 }
 
 double Judge::loss_of_members(const std::vector<Member> &members, Team &team) const {
@@ -141,7 +147,7 @@ double Judge::loss_of_members(const std::vector<Member> &members, Team &team) co
       losses[i] = sum / m;
     }
   });
-  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data());
+  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data(), team);
 }
 
 } // namespace heldout

@@ -37,7 +37,7 @@ public:
   double loss_of_members(const std::vector<Member> &members, Team &team) const;
 
 private:
-  double squared_loss(const Summary &summary, int size) const;
+  double squared_loss(const Summary &summary, int size, Team &team) const;
 
   const std::vector<std::uint32_t> *rows_ = nullptr;
   Targets targets_; // of the rows judged, side by side
