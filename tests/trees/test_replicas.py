@@ -112,7 +112,8 @@ def test_whatever_is_asked_is_the_twins(request: dict[str, Any]) -> None:
         if request["refit"] is None
         else draw_bags(rng, case.n_rows, [request["refit"]] * n_ensembles),
     )
-    check_against_twin(case, replication, keep_trees=request["keep_trees"], n_threads=request["n_threads"])
+    fit = twin.fit_by_numpy if case.n_rows <= 40 else twin.fit_by_engine
+    check_against_twin(case, replication, fit, keep_trees=request["keep_trees"], n_threads=request["n_threads"])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
