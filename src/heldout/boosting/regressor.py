@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
-from heldout.boosting.features import native_floats, usable_features
-from heldout.boosting.fitting import as_before_unless_done, fit_rounds
-from heldout.boosting.targets import finite_target, judged_target, target_unguessed
-from heldout.boosting.weights import counts_and_factors
-from heldout.trees import Objective
+from heldout.boosting.lessons import NumberLesson
+from heldout.boosting.targets import target_unguessed
 
 __all__ = ["BoostingRegressor"]
 
@@ -101,7 +97,9 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         min_leaf_weight: float = 20,
         l2: float = 0.0,
         max_features: float = 1.0,
-        early_stopping: bool | int = False,
+        replicas: int = 1,
+        resampling: Any = "bootstrap",
+        early_stopping: bool | int | str = False,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -114,6 +112,8 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         self.min_leaf_weight = min_leaf_weight
         self.l2 = l2
         self.max_features = max_features
+        self.replicas = replicas
+        self.resampling = resampling
         self.early_stopping = early_stopping
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -127,6 +127,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         sample_weight: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         callback: Callback | None = None,
     ) -> BoostingRegressor:
         """Fit the model.
@@ -153,24 +154,14 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
             Parameters out of range, columns, targets or weights that are no numbers, sparse `X`, `early_stopping`
             without validation rows.
         """
-        plan = self._plan(callback)
-        X, y = usable_features(X), target_unguessed(y, "y")
-        with as_before_unless_done(self):
-            rows, target = validate_data(
-                self,
-                X,
-                y,
-                reset=self._begins_anew(),
-                dtype=[np.float64, np.float32],
-                ensure_all_finite=False,
-                y_numeric=True,
-                multi_output=False,
-            )
-            count, factor = counts_and_factors(sample_weight, rows.shape[0])
-            objective = Objective("squared_error", finite_target(target, "y"), factor, count)
-            target_val = None if y_val is None else judged_target(target_unguessed(y_val, "y_val"))
-            fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
+        self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
         return self
+
+    def _usable_target(self, y: Any) -> Any:
+        return target_unguessed(y, "y")
+
+    def _lesson(self, target: NDArray[Any]) -> NumberLesson:
+        return NumberLesson.of(target)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict.
