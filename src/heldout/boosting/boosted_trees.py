@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from heldout._random import seed_of
 from heldout._threads import n_threads
 from heldout.boosting.asked_sets import asked_sets, checked_groups
 from heldout.boosting.features import native_floats, usable_features
 from heldout.boosting.fitting import Round, as_before_unless_done, fit_rounds
+from heldout.boosting.importances import OutOfBagImportances, permuted_out_of_bag
 from heldout.boosting.lessons import Lesson
 from heldout.boosting.members import Members
 from heldout.boosting.parameters import FitPlan, checked_plan
@@ -55,6 +57,14 @@ class BoostedTrees(BaseEstimator):
 
     def _lesson(self, target: NDArray[Any]) -> Lesson:
         """Return what is learned from the target."""
+        raise NotImplementedError
+
+    def _predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn scores, shape (n, n_outputs), into values or probabilities."""
+        raise NotImplementedError
+
+    def _judging(self, target: NDArray[Any]) -> Lesson:
+        """Return what predictions of the fitted model are judged by."""
         raise NotImplementedError
 
     def __sklearn_tags__(self) -> Any:
@@ -150,8 +160,8 @@ class BoostedTrees(BaseEstimator):
         >>> X = np.repeat([[0.0], [1.0]], 50, axis=0)
         >>> folds = np.arange(100)[:, None] % 2 != [0, 1]
         >>> BoostingRegressor().fit_replicas(X, X[:, 0], folds)[:, :2].round(2)
-        array([[0., nan],
-               [nan, 0.]])
+        array([[ 0., nan],
+               [nan,  0.]])
         """
         plan = self._plan(None)
         probe = copy.copy(self)  # what checks leave on an estimator shall not be seen on this one
@@ -161,6 +171,97 @@ class BoostedTrees(BaseEstimator):
         weight = factor if factor is not None or count is None else count.astype(np.float64)
         asked = asked_sets(plan, rows.shape[0], weights, roles, ensemble_of, weight, seeds, groups)
         return predictions_of_sets(plan, rows, probe._lesson(target), weight, asked)
+
+    def out_of_bag_importances(
+        self, X: ArrayLike, y: ArrayLike, *, n_repeats: int = 5, random_state: Any = None
+    ) -> OutOfBagImportances:
+        """Return by how much the loss on rows out of bag rises when a feature's values are shuffled.
+
+        Each row is predicted by the replicas that have left it out, so a feature that they have merely learned by heart
+        gets nothing. Features that tell the same share what they tell: each can be shuffled at little loss.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+            The rows of the fit, in the same order.
+        y : array, shape (n_rows,)
+        n_repeats : int, default 5
+            Shuffles of each feature.
+        random_state : int, generator or None
+
+        Returns
+        -------
+        OutOfBagImportances
+            Mean rise of the squared error or the log loss, with an interval, for each feature.
+
+        Raises
+        ------
+        InvalidInput
+            A model of one replica, or whose replicas left no row out; another number of rows than in the fit.
+
+        References
+        ----------
+        Breiman (2001). Random Forests. Machine Learning 45. Section 10.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heldout import BoostingRegressor
+        >>> X = np.random.default_rng(0).normal(size=(200, 2))
+        >>> model = BoostingRegressor(replicas=5, resampling="subsample", random_state=0).fit(X, X[:, 1])
+        >>> found = model.out_of_bag_importances(X, X[:, 1], random_state=0)
+        >>> bool(found.ci_low[1] > 1), bool(abs(found.mean[0]) < 0.1)
+        (True, True)
+        """
+        check_is_fitted(self, "ensemble_")
+        members = self._kept_members("out_of_bag_importances")
+        checked, target = copy.copy(self)._checked(usable_features(X), self._usable_target(y), reset=False)
+        if len(checked) != members.n_rows:
+            raise InvalidInput(
+                f"X must be the {members.n_rows} rows of the fit, in their order, got {len(checked)} rows: only for "
+                "these is it known which replicas left them out"
+            )
+        return permuted_out_of_bag(
+            self._judging(target),
+            members,
+            self.ensemble_,
+            native_floats(checked),
+            n_repeats=n_repeats,
+            seed=seed_of(random_state),
+            n_threads=n_threads(self.n_jobs),
+        )
+
+    @property
+    def members_(self) -> TreeEnsemble:
+        """The replicas' own trees, of which `ensemble_` is the mean; only there with several replicas.
+
+        Output k * n_outputs + o is score o of replica k. They are as they were judged: before leaf values were
+        recomputed from all rows, where the fit was stopped by rows out of bag.
+        """
+        check_is_fitted(self, "ensemble_")
+        if "_members" not in self.__dict__:
+            raise AttributeError(
+                f"members_ is there with replicas=2 or more, got a {type(self).__name__} of one replica"
+            )
+        members: Members = self._members
+        return members.trees(self.ensemble_)
+
+    def _kept_members(self, what: str) -> Members:
+        members: Members | None = self.__dict__.get("_members")
+        if members is None:
+            raise InvalidInput(f"{what} needs several replicas, got a model of one: fit with replicas=10, say")
+        return members
+
+    def _std_of_members(self, X: Any) -> NDArray[np.float64]:
+        """Return the standard deviation of the replicas' predictions, shape (n_rows, 1) or (n_rows, n_classes)."""
+        X = self._features(X)
+        members = self._kept_members("return_std")
+        found = []
+        for _, scores in members.scores(self.ensemble_, X, self._threads_for(X.shape[0])):
+            n_rows, n_replicas, n_outputs = scores.shape
+            values = self._predictions(scores.reshape(-1, n_outputs)).reshape(n_rows, n_replicas, -1)
+            found.append(values.std(axis=1, ddof=1))
+        return np.concatenate(found)
 
     def _features(self, X: Any) -> NDArray[np.floating[Any]]:
         """Check X for a prediction. A plain array of the right width takes the short way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
 from heldout.boosting.lessons import ClassLesson, probabilities
+from heldout.boosting.targets import class_codes
 from heldout.errors import InvalidInput
 
 __all__ = ["BoostingClassifier"]
@@ -30,8 +31,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         Rounds.
     learning_rate, max_leaves, max_bins, min_leaf_weight, l2, max_features
         As in `BoostingRegressor`.
-    early_stopping, warm_start, n_jobs, random_state
-        As in `BoostingRegressor`.
+    replicas, resampling, early_stopping, warm_start, n_jobs, random_state
+        As in `BoostingRegressor`; replicas are averaged by score, before the link.
     class_weight : None, "balanced" or dict of class to weight, optional
         Multiplies the weights of a class's rows; "balanced" lets all classes weigh the same.
 
@@ -39,13 +40,22 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
     ----------
     classes_ : array, shape (n_classes,)
         Labels, sorted.
-    ensemble_ : TreeEnsemble
+    ensemble_, members_ : TreeEnsemble
     n_trees_ : int
         Rounds.
     feature_importances_ : array of float64, shape (n_features,)
     validation_losses_ : array of float64, shape (n_rounds,)
         Mean log loss on the validation rows after each round, NaN for rounds of a warm
         start that were not judged; empty without such rows.
+    oob_prediction_, oob_std_ : arrays of float64, shape (n_rows, n_classes)
+        Probabilities by the replicas that left a row out, and the standard deviation of theirs; as in
+        `BoostingRegressor`, like all that follows.
+    oob_members_ : array of int, shape (n_rows,)
+    oob_curve_ : OutOfBagCurve
+    oob_error_ : ErrorEstimate
+        Log loss of the replicas that left a row out, averaged: fewer than the model has, so it is a little too high.
+    error_if_bagged_, bagging_gain_ : float
+        That log loss, and by how much the mean loss of single replicas exceeds it.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.
@@ -125,6 +135,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
             A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
         X_val, y_val : arrays, optional
             Rows to judge each round by; no tree is fitted to them.
+        groups : array, shape (n_rows,), optional
+            Which rows belong together, for a `resampling` that draws groups.
         callback : callable, optional
             Called with a `Round` after each round; a true answer ends the fit.
 
@@ -136,7 +148,13 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         ------
         InvalidInput
             Parameters out of range, columns that are no numbers, targets that are no classes, bad weights, sparse `X`,
-            `early_stopping` without validation rows, a validation row of a class that `y` lacks.
+            `early_stopping` without rows to judge by, a validation row of a class that `y` lacks, what `resampling`
+            cannot draw, `warm_start` with replicas.
+
+        Warns
+        -----
+        UserWarning
+            Once, where rows are in the bag of every replica: they have no prediction out of bag.
         """
         self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
         return self
@@ -156,6 +174,12 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         self.classes_ = lesson.classes
         return lesson
 
+    def _predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return probabilities(scores, len(self.classes_))
+
+    def _judging(self, target: NDArray[Any]) -> ClassLesson:
+        return ClassLesson(self.classes_, class_codes(target, self.classes_, "y").astype(np.intp))
+
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the scores before the link.
 
@@ -171,18 +195,39 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         raw = self._raw(X)
         return raw if len(self.classes_) > 2 else raw[:, 0]
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    @overload
+    def predict_proba(self, X: ArrayLike, *, return_std: Literal[False] = False) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict_proba(
+        self, X: ArrayLike, *, return_std: Literal[True]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    def predict_proba(
+        self, X: ArrayLike, *, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the probability of each class.
 
         Parameters
         ----------
         X : array of numbers, shape (n_rows, n_features)
+        return_std : bool, default False
+            As in `BoostingRegressor.predict`.
 
         Returns
         -------
         probability : array of float64, shape (n_rows, n_classes)
-            In the order of `classes_`.
+            In the order of `classes_`; by the mean score of the replicas.
+        std : array of float64, shape (n_rows, n_classes)
+            Standard deviation of the replicas' probabilities, divisor `replicas` - 1; only with `return_std`.
+
+        Raises
+        ------
+        InvalidInput
+            `return_std` of a model of one replica.
         """
+        if return_std:
+            return probabilities(self._raw(X), len(self.classes_)), self._std_of_members(X)
         return probabilities(self._raw(X), len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.boosting.lessons import ClassLesson, Lesson
+from heldout.generalization.ensemble_losses import corrected_squared_losses
 from heldout.generalization.error_estimate import ErrorEstimate
-from heldout.generalization.out_of_bag import Kind, corrected_squared_losses, out_of_bag_error
+from heldout.generalization.out_of_bag import Kind, out_of_bag_error
 from heldout.losses import LOSSES
 from heldout.resampling import Blocks, Resampling
 from heldout.trees import GrownEnsemble
