@@ -95,6 +95,8 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
     if plan.resampling is None:
         ones = np.ones((len(rows), n_replicas), dtype=np.uint8)
         return _scattered(training, rows, ones, np.zeros_like(ones), seeds)
+    if plan.out_of_bag and len(rows) == 1:
+        raise InvalidInput('early_stopping="out_of_bag" needs two rows or more, got n_samples=1: pass more rows')
     draw = plan.resampling.draw(
         len(rows),
         n_replicas,

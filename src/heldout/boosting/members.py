@@ -25,7 +25,8 @@ class Members:
     ----------
     value : array of float64, shape (n_nodes,)
         Leaves of each member, not divided by their number.
-    count : array of int64, shape (n_nodes,)
+    count : array of int64, shape (n_nodes,), optional
+        Training rows of each node; by default as the model has them.
     base : array of float64, shape (n_replicas * n_outputs,)
     n_replicas : int
     left_out : array of uint8, shape (ceil(n_rows / 8), n_replicas)
@@ -35,7 +36,7 @@ class Members:
     """
 
     value: NDArray[np.float64]
-    count: NDArray[np.int64]
+    count: NDArray[np.int64] | None
     base: NDArray[np.float64]
     n_replicas: int
     left_out: NDArray[np.uint8]
@@ -51,7 +52,8 @@ class Members:
         """Return the members' trees, made of the model's on first use: output k * n_outputs + o is replica k's o."""
         made: TreeEnsemble | None = self.__dict__.get("_trees")
         if made is None:
-            made = replace(ensemble, value=self.value, count=self.count, base=self.base)
+            count = ensemble.count if self.count is None else self.count
+            made = replace(ensemble, value=self.value, count=count, base=self.base)
             object.__setattr__(self, "_trees", made)
         return made
 

@@ -98,7 +98,7 @@ def _members_of(trained: TrainedSet, n_rows: int) -> Members:
     members: TreeEnsemble = trained.evaluated.members  # type: ignore[assignment]  # trees were kept
     return Members(
         value=members.value,
-        count=members.count,
+        count=None if trained.final.refitted is None else members.count,
         base=members.base,
         n_replicas=trained.bags.weights.shape[1],
         left_out=packed_rows(trained.bags.left_out),
