@@ -65,7 +65,7 @@ def test_importances_are_the_rise_of_the_loss(
             rises += _of_rows(kind, target, rows, scores(shuffled)) - _of_rows(kind, target, rows, scores(X))
         np.testing.assert_allclose(found.rises[feature], rises / 3, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found.mean, found.rises.mean(axis=1))
-    np.testing.assert_allclose(found.standard_error, found.rises.std(axis=1, ddof=1) / np.sqrt(len(rows)))
+    np.testing.assert_allclose(found.standard_error, found.rises.std(axis=1, ddof=1) * np.sqrt(2 / len(rows)))
     assert (found.ci_low <= found.mean).all()
     assert (found.mean <= found.ci_high).all()
     assert (found.n_rows, found.n_repeats, found.confidence_level) == (len(rows), 3, 0.95)
@@ -113,21 +113,21 @@ def test_rows_are_taken_as_frames_and_lists(small: Any) -> None:
 
 @pytest.mark.slow
 def test_a_feature_that_means_nothing_is_worth_nothing(seed: int) -> None:
-    """Its interval has 0 or less above its lower end as often as claimed; features that fit noise get a training share.
+    """Its interval holds 0 as often as claimed, though it has a share in the fall of the training loss.
 
-    With 200 runs a true rate of 0.88 instead of 0.975 fails with probability above 0.999.
+    With 400 runs a true rate of 0.88 instead of 0.95 fails with probability 0.84, one of 0.86 with 0.98.
     """
-    runs, hits, found_signal = 200, 0, 0
+    runs, hits, found_signal = 400, 0, 0
     for run in range(runs):
         rng = np.random.default_rng([seed, run])
         X = rng.normal(size=(300, 3))
         y = X[:, 0] + rng.normal(size=300)
         model = BoostingRegressor(replicas=10, n_trees=20, resampling="subsample", min_leaf_weight=5, random_state=run)
         found = model.fit(X, y).out_of_bag_importances(X, y, random_state=run)
-        hits += bool(found.ci_low[1] <= 0.0)
+        hits += bool(found.ci_low[1] <= 0.0 <= found.ci_high[1])
         found_signal += bool(found.ci_low[0] > 0.0)
         assert model.feature_importances_[1] > 0
-    assert_rate("importance of noise not above 0", hits, runs, at_least=0.975)
+    assert_rate("interval for the importance of noise holds 0", hits, runs, at_least=0.95)
     assert_rate("importance of signal above 0", found_signal, runs, at_least=0.99)
 
 

@@ -18,6 +18,9 @@ from heldout.trees import TreeEnsemble
 
 __all__ = ["OutOfBagImportances", "permuted_out_of_bag"]
 
+_VARIANCE_OF_PAIRS = 2.0
+"""Variance of a sum over ordered pairs of rows, each equal to its reverse, per variance if all were independent."""
+
 
 @dataclass(frozen=True)
 class OutOfBagImportances:
@@ -29,7 +32,9 @@ class OutOfBagImportances:
         Rise of the mean squared error, or of the mean log loss; about 0, or below it, for a feature that does not help,
         and 0 for one that no tree splits.
     standard_error, ci_low, ci_high : arrays of float64, shape (n_features,)
-        Of the rise over rows like these, for the trees as they are; rows are taken to be independent.
+        Of the rise, rows being independent. Two rows judge trees that the other one has shaped, so what chance makes of
+        the pair counts in both: for a feature that means nothing the variance of the mean is up to twice that of
+        independent losses. That bound is taken for every feature, so intervals of strong ones are too wide.
     confidence_level : float
     n_repeats : int
         Shuffles of each feature, averaged.
@@ -87,11 +92,13 @@ def permuted_out_of_bag(
             rises[feature] += judge.losses(shuffled) - before
     rises /= n_repeats
     found = [unit_t(rise, None, confidence_level) for rise in rises]
+    mean = np.array([each.mean for each in found])
+    reach = np.sqrt(_VARIANCE_OF_PAIRS) * np.array([each.high - each.mean for each in found])
     return OutOfBagImportances(
-        mean=np.array([each.mean for each in found]),
-        standard_error=np.array([each.standard_error for each in found]),
-        ci_low=np.array([each.low for each in found]),
-        ci_high=np.array([each.high for each in found]),
+        mean=mean,
+        standard_error=np.sqrt(_VARIANCE_OF_PAIRS) * np.array([each.standard_error for each in found]),
+        ci_low=mean - reach,
+        ci_high=mean + reach,
         confidence_level=confidence_level,
         n_repeats=int(n_repeats),
         n_rows=len(rows),
