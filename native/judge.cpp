@@ -1,8 +1,10 @@
 #include "judge.hpp"
 
 #include "arithmetic.hpp"
+#include "judge_kernels.hpp"
 #include "parallel.hpp"
 #include "replicas.hpp"
+#include "simd.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,36 +13,27 @@
 namespace heldout {
 namespace {
 
-constexpr std::size_t kTile = 512; // rows: sums of a tile stay in the nearest cache
 constexpr std::size_t kSmallestChunk = 1024;
 
 bool is_set(const Member &member, std::uint8_t bit, std::size_t row) {
   return member.role ? (member.role[row] & bit) != 0 : member.count[row] == 0;
 }
 
-// Around the first member's score, so that little is lost where members agree: with d_k = F_k - F_first, the mean is
-// F_first + sum d / m and the variance (sum d^2 - (sum d)^2 / m) / (m - 1).
-void summarise_tile(const std::vector<Member> &members, std::uint8_t bit, const std::uint32_t *rows, std::size_t n, std::size_t offset,
-                    double *mean, double *variance, std::int32_t *n_members) {
-  double first[kTile], sum[kTile], squares[kTile];
-  for (std::size_t i = 0; i < n; ++i) n_members[i] = 0;
-  for (std::size_t i = 0; i < n; ++i) first[i] = sum[i] = squares[i] = 0.0;
+// Rows first .. first + n of the table into a tile; a role is looked up by its bit, a count by being 0.
+void sum_up(const std::vector<Member> &members, std::uint8_t bit, std::size_t first, std::size_t n, std::size_t offset, TileSums &tile) {
+#ifdef HELDOUT_AVX2
+  const auto add = use_avx2() ? &add_member_avx2 : &add_member;
+#else
+  const auto add = &add_member;
+#endif
+  for (double *sums : {tile.sum, tile.differences, tile.squares, tile.n_members}) std::fill_n(sums, n, 0.0);
+  const double *pivot = members.front().scores + offset + first;
   for (const Member &member : members) {
-    const double *scores = member.scores + offset;
-    for (std::size_t i = 0; i < n; ++i) {
-      const bool set = is_set(member, bit, rows[i]);
-      const double score = scores[rows[i]];
-      first[i] = set && n_members[i] == 0 ? score : first[i];
-      const double difference = set ? score - first[i] : 0.0;
-      sum[i] += difference;
-      squares[i] += difference * difference;
-      n_members[i] += set;
-    }
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    const double m = n_members[i];
-    mean[i] = n_members[i] > 0 ? first[i] + sum[i] / m : std::numeric_limits<double>::quiet_NaN();
-    variance[i] = n_members[i] > 1 ? std::max(0.0, squares[i] - sum[i] * sum[i] / m) / (m - 1) : std::numeric_limits<double>::quiet_NaN();
+    const double *scores = member.scores + offset + first;
+    if (member.role)
+      add({member.role + first, bit, bit, scores, pivot}, n, tile);
+    else
+      add({member.count + first, 0xff, 0, scores, pivot}, n, tile);
   }
 }
 
@@ -64,11 +57,23 @@ void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::
   out.variance.resize(n_outputs * n);
   out.n_members.resize(n);
   team.chunks(n, kSmallestChunk, [&](std::size_t begin, std::size_t end, int) {
-    for (std::size_t at = begin; at < end; at += kTile) {
-      const std::size_t size = std::min(kTile, end - at);
-      for (std::size_t output = 0; output < n_outputs; ++output)
-        summarise_tile(members, bit, rows.data() + at, size, output * n_rows, out.mean.data() + output * n + at,
-                       out.variance.data() + output * n + at, out.n_members.data() + at);
+    TileSums tile;
+    for (std::size_t at = begin; at < end;) {
+      // As many listed rows as lie within a tile of the table.
+      const std::size_t first = rows[at], last = std::min(n_rows, first + kTile);
+      std::size_t stop = at;
+      while (stop < end && rows[stop] < last) ++stop;
+      for (std::size_t output = 0; output < n_outputs; ++output) {
+        sum_up(members, bit, first, rows[stop - 1] + 1 - first, output * n_rows, tile);
+        for (std::size_t i = at; i < stop; ++i) {
+          const std::size_t in_tile = rows[i] - first, to = output * n + i;
+          const double m = tile.n_members[in_tile], d = tile.differences[in_tile];
+          out.mean[to] = m > 0 ? tile.sum[in_tile] / m : std::numeric_limits<double>::quiet_NaN();
+          out.variance[to] = m > 1 ? std::max(0.0, tile.squares[in_tile] - d * d / m) / (m - 1) : std::numeric_limits<double>::quiet_NaN();
+          out.n_members[i] = static_cast<std::int32_t>(m);
+        }
+      }
+      at = stop;
     }
   });
 }
@@ -82,7 +87,7 @@ Judge::Judge(const Targets &targets, const double *weight, const std::vector<std
 }
 
 double Judge::loss(const Summary &summary, int size, Team &team) const {
-  if (targets_.loss == Loss::squared) return squared_loss(summary, size);
+  if (targets_.loss == Loss::squared) return squared_loss(summary, size, team);
   Targets own = targets_;
   own.n_rows = rows_->size();
   own.target = target_.data();
@@ -90,19 +95,25 @@ double Judge::loss(const Summary &summary, int size, Team &team) const {
   return mean_loss(own, summary.mean.data(), team);
 }
 
-double Judge::squared_loss(const Summary &summary, int size) const {
+double Judge::squared_loss(const Summary &summary, int size, Team &team) const {
   const std::size_t n = rows_->size();
-  std::vector<double> values;
-  values.reserve(n);
-  for (std::size_t i = 0; i < n; ++i)
-    if (summary.n_members[i] > 1) values.push_back(summary.variance[i]);
-  const double usual = values.empty() ? 0.0 : weighted_mean(values, nullptr);
-  values.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
-    values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+  std::vector<double> values(n);
+  double usual = 0.0; // variance of a row that has one member
+  if (std::find(summary.n_members.begin(), summary.n_members.end(), 1) != summary.n_members.end()) {
+    std::vector<double> several(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      several[i] = summary.n_members[i] > 1;
+      values[i] = summary.n_members[i] > 1 ? summary.variance[i] : 0.0;
+    }
+    usual = weighted_mean(values, several.data(), team);
   }
-  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data());
+  team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
+    for (std::size_t i = first; i < last; ++i) {
+      const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
+      values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+    }
+  });
+  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data(), team);
 }
 
 double Judge::loss_of_members(const std::vector<Member> &members, Team &team) const {
@@ -121,7 +132,7 @@ double Judge::loss_of_members(const std::vector<Member> &members, Team &team) co
       losses[i] = sum / m;
     }
   });
-  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data());
+  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data(), team);
 }
 
 } // namespace heldout
