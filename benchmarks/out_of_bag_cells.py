@@ -168,6 +168,8 @@ def open_table(name: str) -> Table:
     frame = frame.drop([column for column in about.get("drop_or_leak") or [] if column in frame.columns])
     numbers = {column: _as_numbers(frame[column]) for column in frame.columns}
     y = numbers.pop(about["target"])
+    if about["task"] != "regression":
+        y = np.unique(y, return_inverse=True)[1].astype(float)
     return Table(np.column_stack(list(numbers.values())), y)
 
 
