@@ -107,7 +107,7 @@ def test_attributes_are_what_they_are_defined_to_be(
     if kind == "regression":
         paired = expected["m"] > 1
         spread = expected["std"] ** 2
-        pooled = np.average(spread[paired], weights=expected["m"][paired] - 1)
+        pooled = np.average(spread[paired], weights=(expected["m"] * weight - weight)[paired])
         V = np.where(paired, spread, pooled)
         D = np.where(paired, expected["of_pairs"], expected["of_single"] - pooled)
         bagged, gain = np.average(D[judged], weights=weight[judged]), np.average(V[judged], weights=weight[judged])
@@ -137,9 +137,11 @@ def test_the_curve_is_the_error_after_each_round(
     X, y = small.X, small.target_of(kind)
     rng = np.random.default_rng(seed)
     weight = {"none": np.ones(N), "whole": rng.integers(1, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
+    m = (bags == 0).sum(axis=1)
+    bags[m == 1] = 1  # such rows have no variance of their own
+    m = (bags == 0).sum(axis=1)
     model = make_model(kind, replicas=K, resampling=bags, n_trees=8, min_leaf_weight=5)
     curve = model.fit(X, y, sample_weight=weight).oob_curve_
-    m = (bags == 0).sum(axis=1)
     judged = m > 0
     assert isinstance(curve, OutOfBagCurve)
     assert curve.members == pytest.approx(m[judged].mean())
@@ -148,8 +150,7 @@ def test_the_curve_is_the_error_after_each_round(
     for raw, loss in zip(stages(model, X), curve.loss, strict=True):
         found = by_definition(kind, codes_of(kind, y), raw, bags == 0)
         if kind == "regression":
-            usual = np.nanmean(found["std"] ** 2)
-            V = np.where(m > 1, found["std"] ** 2, usual)[judged]
+            V = found["std"][judged] ** 2
             rows = (found["of_mean"][judged] + V * (1 / K - 1 / m[judged])) / 2
         else:
             rows = found["of_mean"][judged]

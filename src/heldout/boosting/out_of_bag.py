@@ -140,7 +140,10 @@ def judged_out_of_bag(
     if isinstance(lesson, ClassLesson):
         losses, std = _class_losses(lesson, grown, ensemble_size, member_scores)
     else:
-        losses, std = _squared_losses(lesson.target[rows], grown, ensemble_size), np.sqrt(grown.variance[0])
+        losses, std = (
+            _squared_losses(lesson.target[rows], grown, ensemble_size, weight[rows]),
+            np.sqrt(grown.variance[0]),
+        )
     members = np.zeros(n_rows, dtype=np.int32)
     members[rows] = grown.n_members
     labels, kind = units or (None, "groups")
@@ -165,14 +168,17 @@ def judged_out_of_bag(
     )
 
 
-def _squared_losses(target: NDArray[np.float64], grown: GrownEnsemble, ensemble_size: int) -> _RowLosses:
+def _squared_losses(
+    target: NDArray[np.float64], grown: GrownEnsemble, ensemble_size: int, weight: NDArray[np.float64]
+) -> _RowLosses:
     mean, variance, m = grown.mean[0], grown.variance[0], grown.n_members
     if not (m > 1).any():
         # Each row has one member: nothing tells how members differ, and the error is that of single ones.
         single = np.square(mean - target)
         return _RowLosses(single, np.full_like(single, np.nan), single, corrected=ensemble_size == 1)
     judged, bagged, single = (
-        corrected_squared_losses(target, mean, variance, m, size) for size in (ensemble_size, _ENDLESS, 1)
+        corrected_squared_losses(target, mean, variance, m, size, sample_weight=weight)
+        for size in (ensemble_size, _ENDLESS, 1)
     )
     return _RowLosses(judged, bagged, single, corrected=True)
 
