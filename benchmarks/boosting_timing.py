@@ -78,9 +78,7 @@ def described(model: Fitted, drawn: Drawn) -> dict[str, Any]:
     }
 
 
-def time_fits(
-    peer: Contender, drawn: Drawn, repeats: int, probe_rows: int, own: Contender = OURS
-) -> dict[str, Any]:
+def time_fits(peer: Contender, drawn: Drawn, repeats: int, probe_rows: int, own: Contender = OURS) -> dict[str, Any]:
     """Time fits of ours and a peer's at its best setting. It counts if our training loss is at most 1 % above."""
     setting = best_setting(peer, drawn, probe_rows)
     models: dict[str, Fitted] = {}
