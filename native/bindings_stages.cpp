@@ -197,7 +197,8 @@ public:
     read("max_leaves", rule.max_leaves);
     read("least", rule.least);
     read("l2", rule.l2);
-    read("least_hessian", rule.least_hessian);
+    double least_hessian = 0.0;
+    read("least_hessian", least_hessian);
     read("few_rows", rule.few_rows);
     read("together_rows", rule.together_rows);
     read("shared_rows", rule.shared_rows);
@@ -209,7 +210,7 @@ public:
     heldout::Team team(n_threads);
     heldout::Grower grower(matrix_, rule, team);
     heldout::Tree tree;
-    grower.grow(quantised_, count_ ? count_->data() : nullptr, allowed ? &may : nullptr, tree);
+    grower.grow(quantised_, {count_ ? count_->data() : nullptr}, least_hessian, allowed ? &may : nullptr, tree);
     nb::dict out;
     out["feature"] = copied<std::int32_t>(tree.feature);
     out["bin"] = copied<std::int32_t>(tree.bin);
@@ -362,7 +363,8 @@ std::int64_t code_offset(std::size_t n_rows, int feature) {
 nb::object path_counts() {
 #ifdef HELDOUT_COUNT_PATHS
   static constexpr const char *names[] = {"parallel_histogram", "parallel_partition", "flush", "eviction", "recompute",
-                                          "small_node", "missing_left", "missing_right", "apart", "two_words"};
+                                          "small_node", "missing_left", "missing_right", "apart", "two_words",
+                                          "listed_bag", "replicas_apart", "replica_together", "refit"};
   static_assert(sizeof names / sizeof *names == static_cast<std::size_t>(heldout::Path::count_), "one name per path");
   nb::dict out;
   for (std::size_t path = 0; path < static_cast<std::size_t>(heldout::Path::count_); ++path)

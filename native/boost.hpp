@@ -1,10 +1,7 @@
 // Boosting: rounds of trees, each fitted to the derivatives at the scores that the trees before it have reached.
 #pragma once
 
-#include "grow.hpp"
-#include "losses.hpp"
-#include "quantise.hpp"
-#include "tree.hpp"
+#include "tree_fit.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -12,16 +9,6 @@
 #include <vector>
 
 namespace heldout {
-
-struct BoostingRule {
-  int n_rounds = 100;
-  int first_round = 0; // rounds already there (warm start)
-  double learning_rate = 0.1;
-  double max_features = 1.0; // share of the features that a tree may use
-  std::uint64_t seed = 0;
-  GrowthRule growth;
-  FormatRule format;
-};
 
 // Rows that no tree is fitted to, to see how well the rounds so far predict them. codes: (n_features, n_rows), by the
 // cut points of the fit. scores: (n_outputs, n_rows), updated round by round.
@@ -46,8 +33,5 @@ using AfterRound = std::function<bool(int round, const Boosted &so_far)>;
 // null or the multiplicity of each row; rows of 0 take part in nothing and keep their scores.
 Boosted boost(const BinnedRows &matrix, const Targets &targets, const std::uint8_t *count, const BoostingRule &rule, double *scores,
               const Validation &validation, Team &team, const AfterRound &after_round);
-
-// Which features a tree may use: null-like (empty) when all of them.
-std::vector<char> choose_features(std::size_t n_features, double share, std::uint64_t seed, std::uint64_t tree);
 
 } // namespace heldout

@@ -17,6 +17,10 @@ enum class Path {
   missing_right,
   apart, // nodes expanded by single threads, side by side
   two_words,
+  listed_bag,       // of few rows: their derivatives are laid side by side
+  replicas_apart,   // one thread a replica
+  replica_together, // all threads on one replica's tree
+  refit,
   count_
 };
 

@@ -36,7 +36,7 @@ Grower::Workspace::Workspace(const BinnedRows &matrix)
   std::memset(few_table.data(), 0, kMostLines * 2 * kLanes * sizeof(std::int64_t));
 }
 
-void Grower::grow(const Quantised &derivatives, const std::uint8_t *counts, const std::vector<char> *allowed, Tree &tree) {
+void Grower::grow(const Quantised &derivatives, const Bag &bag, double least_hessian, const std::vector<char> *allowed, Tree &tree) {
   derivatives_ = &derivatives;
   allowed_ = allowed;
   for (std::size_t b = 0; b < matrix_.n_blocks(); ++b) {
@@ -47,23 +47,26 @@ void Grower::grow(const Quantised &derivatives, const std::uint8_t *counts, cons
   }
   line_words_ = words_per_line(derivatives.scale);
   l2_ = std::ldexp(rule_.l2, derivatives.scale.hessian_exponent);
-  least_hessian_ = std::ldexp(rule_.least_hessian, derivatives.scale.hessian_exponent);
+  least_hessian_ = std::ldexp(least_hessian, derivatives.scale.hessian_exponent);
   if (derivatives.scale.two_words()) count_path(Path::two_words);
-  start(counts);
+  start(bag);
   grow_nodes();
   write(tree);
 }
 
-void Grower::start(const std::uint8_t *counts) {
+void Grower::start(const Bag &bag) {
   const std::size_t n = matrix_.n_rows;
   rows_.resize(n);
   scratch_.resize(n);
   n_in_bag_ = n;
-  if (counts) {
+  if (bag.rows) {
+    n_in_bag_ = bag.n_rows;
+    std::copy(bag.rows, bag.rows + bag.n_rows, rows_.begin());
+  } else if (bag.count) {
     n_in_bag_ = 0;
     for (std::size_t row = 0; row < n; ++row) {
       rows_[n_in_bag_] = static_cast<std::uint32_t>(row);
-      n_in_bag_ += counts[row] != 0;
+      n_in_bag_ += bag.count[row] != 0;
     }
   } else {
     team_.chunks(n, rule_.shared_rows, [&](std::size_t first, std::size_t last, int) {

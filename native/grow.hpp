@@ -22,13 +22,23 @@ struct GrowthRule {
   int max_leaves = 31;
   std::int64_t least = 20; // smallest count of a leaf
   double l2 = 0.0;
-  double least_hessian = 0.0; // smallest hessian of a leaf
 
   // None of these changes a bit of the tree, only how fast it grows. Tests force them down.
   std::size_t few_rows = 32;                   // nodes of fewer rows keep no histogram
   std::size_t together_rows = 16384;           // all threads share a node of at least as many rows
   std::size_t shared_rows = 4096;              // the least rows for which threads share a histogram or a partition
   std::size_t pool_bytes = std::size_t{1} << 28; // histograms kept for subtraction
+};
+
+// The rows that a tree is grown on. `count` is null or as in Derivatives. `rows` is null or lists those of count above 0,
+// ascending, where they have been listed already.
+struct Bag {
+  const std::uint8_t *count = nullptr;
+  const std::uint32_t *rows = nullptr;
+  std::size_t n_rows = 0;
+
+  Bag(const std::uint8_t *multiplicities) : count(multiplicities) {}
+  Bag(const std::uint8_t *multiplicities, const std::uint32_t *listed, std::size_t n) : count(multiplicities), rows(listed), n_rows(n) {}
 };
 
 // Rows of a leaf: rows()[first .. first + size).
@@ -47,8 +57,8 @@ class Grower {
 public:
   Grower(const BinnedRows &matrix, const GrowthRule &rule, Team &team);
 
-  // `allowed` is null or says which features may be split; `counts` is null or as in Derivatives.
-  void grow(const Quantised &derivatives, const std::uint8_t *counts, const std::vector<char> *allowed, Tree &tree);
+  // `least_hessian` is that of a leaf; `allowed` is null or says which features may be split.
+  void grow(const Quantised &derivatives, const Bag &bag, double least_hessian, const std::vector<char> *allowed, Tree &tree);
 
   const std::vector<LeafRange> &leaves() const { return leaves_; }
   const std::uint32_t *rows() const { return rows_.data(); }
@@ -100,7 +110,7 @@ private:
     bool wants_children = true;
   };
 
-  void start(const std::uint8_t *counts);
+  void start(const Bag &bag);
   void grow_nodes();
   void grow_apart();
   void evaluate_root();

@@ -93,19 +93,23 @@ void differentiate(const Targets &t, int output, const double *scores, const dou
 double mean_loss(const Targets &t, const double *scores, Team &team) {
   std::vector<double> normalisers, losses(t.n_rows);
   if (t.loss == Loss::softmax) log_normalisers(scores, t.n_rows, t.n_outputs, team, normalisers);
-  double largest = 0.0, heaviest = 0.0;
-  for (std::size_t row = 0; row < t.n_rows; ++row) {
-    const double weight = t.weight ? t.weight[row] : 1.0;
-    losses[row] = weight * loss_of(t, row, scores, normalisers);
-    if (!std::isfinite(losses[row])) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, std::fabs(losses[row]));
-    heaviest = std::max(heaviest, weight);
+  for (std::size_t row = 0; row < t.n_rows; ++row) losses[row] = loss_of(t, row, scores, normalisers);
+  return weighted_mean(losses, t.weight);
+}
+
+double weighted_mean(const std::vector<double> &values, const double *weight) {
+  const std::size_t n = values.size();
+  double largest = 0.0, heaviest = weight ? 0.0 : 1.0;
+  for (std::size_t row = 0; row < n; ++row) {
+    const double value = weight ? weight[row] * values[row] : values[row];
+    if (!std::isfinite(value)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, std::fabs(value));
+    if (weight) heaviest = std::max(heaviest, weight[row]);
   }
-  FixedPoint sum(largest, t.n_rows), all(heaviest, t.n_rows);
-  for (std::size_t row = 0; row < t.n_rows; ++row) {
-    sum.add(losses[row], 1);
-    all.add(t.weight ? t.weight[row] : 1.0, 1);
-  }
+  FixedPoint sum(largest, n), all(heaviest, n);
+  for (std::size_t row = 0; row < n; ++row) sum.add(weight ? weight[row] * values[row] : values[row], 1);
+  if (!weight) return sum.value() / static_cast<double>(n);
+  for (std::size_t row = 0; row < n; ++row) all.add(weight[row], 1);
   return sum.value() / all.value();
 }
 

@@ -45,6 +45,27 @@ def boost(
     patience: int = 0,
     callback: Any = None,
 ) -> dict[str, Any]: ...
+def boost_replicas(
+    codes: NDArray[np.uint8],
+    n_bins: Sequence[int],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    loss: int,
+    n_outputs: int,
+    settings: dict[str, Any],
+    weights: NDArray[np.uint8],
+    roles: NDArray[np.uint8] | None,
+    ensemble_of: Sequence[int],
+    seeds: Sequence[int],
+    rounds: Sequence[int],
+    sizes: Sequence[int],
+    refit_counts: NDArray[np.uint8] | None = None,
+    curve_weight: NDArray[np.float64] | None = None,
+    patience: int = 0,
+    keep_trees: bool = True,
+    n_threads: int = 1,
+    callback: Any = None,
+) -> list[dict[str, Any]]: ...
 
 class Predictor:
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from heldout._random import stream_seed
 
-__all__ = ["Learner", "ReplicatedLearner", "fit_with_weight", "seeded_clone", "weight_parameter"]
+__all__ = ["PREDICTED", "STOPS", "Learner", "ReplicatedLearner", "fit_with_weight", "seeded_clone", "weight_parameter"]
 
 
 @runtime_checkable
@@ -28,6 +29,13 @@ class Learner(Protocol):
         ...
 
 
+STOPS = 1
+"""Role of a row: it counts when an ensemble's rounds are chosen."""
+
+PREDICTED = 2
+"""Role of a row: its prediction is wanted."""
+
+
 @runtime_checkable
 class ReplicatedLearner(Protocol):
     """A learner that fits many resampled replicas in one call."""
@@ -37,10 +45,34 @@ class ReplicatedLearner(Protocol):
         X: Any,
         y: Any,
         weights: NDArray[np.uint8],
-        roles: NDArray[np.uint8],
-        ensemble_of: NDArray[np.intp],
+        roles: NDArray[np.uint8] | None = None,
+        ensemble_of: NDArray[np.intp] | None = None,
+        *,
+        sample_weight: NDArray[np.float64] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> NDArray[np.float64]:
-        """Fit one replica per column of `weights` and return the held-out predictions."""
+        """Fit one replica per column of `weights` and return the predictions asked for.
+
+        Parameters
+        ----------
+        X : array or frame, shape (n_rows, ...)
+        y : array, shape (n_rows,)
+        weights : array of uint8, shape (n_rows, n_replicas)
+            How often each row is in each training set; 0 leaves it out.
+        roles : array of uint8, shape (n_rows, n_replicas), optional
+            Bits `STOPS` and `PREDICTED`; by default both where the weight is 0. The prediction of a row of weight above
+            0 is a fitted value.
+        ensemble_of : array of int, shape (n_replicas,), optional
+            Replicas with one number are averaged; by default each is by itself.
+        sample_weight : array, shape (n_rows,), optional
+        seeds : sequence of int, optional
+            What `random_state` would be in a fit of each replica by itself.
+
+        Returns
+        -------
+        predictions : array of float64, shape (n_ensembles, n_rows) or (n_ensembles, n_rows, n_classes)
+            Values, or probabilities of the classes of `y`, sorted; NaN where none was asked for.
+        """
         ...
 
 

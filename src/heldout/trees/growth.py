@@ -18,8 +18,8 @@ __all__ = ["Growth", "LossName", "Objective", "ValidationRows", "best_constants"
 LossName = Literal["squared_error", "logistic", "softmax"]
 _LOSSES: dict[str, int] = {"squared_error": 0, "logistic": 1, "softmax": 2}
 
-# The least hessian of a leaf, in units of the largest weight: below it, one row that a leaf gets wrong would give the
-# leaf any value. A leaf of squared error has at least the hessian of its rows.
+# The least hessian of a leaf, in units of the largest weight of a row that counts: below it, one row that a leaf gets
+# wrong would give the leaf any value. A leaf of squared error has at least the hessian of its rows.
 _LEAST_HESSIAN = {"squared_error": 0.0, "logistic": 1e-3, "softmax": 1e-3}
 
 
@@ -108,7 +108,7 @@ def best_constants(objective: Objective) -> NDArray[np.float64]:
     >>> best_constants(Objective("squared_error", np.array([1.0, 2.0, 6.0])))
     array([3.])
     """
-    code = _LOSSES[objective.loss]
+    code = loss_code(objective.loss)
     found = _native.best_constants(objective.target, objective.weight, objective.count, code, objective.n_outputs)
     return np.asarray(found, dtype=np.float64)
 
@@ -156,8 +156,8 @@ def grow_rounds(
         objective.weight,
         objective.count,
         scores,
-        _LOSSES[objective.loss],
-        _settings(objective, growth),
+        loss_code(objective.loss),
+        engine_settings(objective, growth),
         n_threads,
         callback=callback,
         **({} if validation is None else _held_out(validation)),
@@ -177,9 +177,13 @@ def grow_rounds(
     return ensemble, grown["validation_losses"], grown["best_round"]
 
 
-def _settings(objective: Objective, growth: Growth) -> dict[str, Any]:
+def loss_code(loss: LossName) -> int:
+    """Return the engine's number of a loss."""
+    return _LOSSES[loss]
+
+
+def engine_settings(objective: Objective, growth: Growth) -> dict[str, Any]:
     """Return what the engine is told in numbers."""
-    largest_weight = 1.0 if objective.weight is None else float(np.max(objective.weight))
     return {
         "n_rounds": growth.n_rounds,
         "first_round": growth.first_round,
@@ -187,7 +191,7 @@ def _settings(objective: Objective, growth: Growth) -> dict[str, Any]:
         "max_leaves": growth.max_leaves,
         "least_count": growth.least_count,
         "l2": growth.l2,
-        "least_hessian": _LEAST_HESSIAN[objective.loss] * largest_weight,
+        "least_hessian": _LEAST_HESSIAN[objective.loss],
         "max_features": growth.max_features,
         "seed": growth.seed,
         **growth.tuning,

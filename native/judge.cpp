@@ -1,0 +1,127 @@
+#include "judge.hpp"
+
+#include "arithmetic.hpp"
+#include "parallel.hpp"
+#include "replicas.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace heldout {
+namespace {
+
+constexpr std::size_t kTile = 512; // rows: sums of a tile stay in the nearest cache
+constexpr std::size_t kSmallestChunk = 1024;
+
+bool is_set(const Member &member, std::uint8_t bit, std::size_t row) {
+  return member.role ? (member.role[row] & bit) != 0 : member.count[row] == 0;
+}
+
+// Around the first member's score, so that little is lost where members agree: with d_k = F_k - F_first, the mean is
+// F_first + sum d / m and the variance (sum d^2 - (sum d)^2 / m) / (m - 1).
+void summarise_tile(const std::vector<Member> &members, std::uint8_t bit, const std::uint32_t *rows, std::size_t n, std::size_t offset,
+                    double *mean, double *variance, std::int32_t *n_members) {
+  double first[kTile], sum[kTile], squares[kTile];
+  for (std::size_t i = 0; i < n; ++i) n_members[i] = 0;
+  for (std::size_t i = 0; i < n; ++i) first[i] = sum[i] = squares[i] = 0.0;
+  for (const Member &member : members) {
+    const double *scores = member.scores + offset;
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool set = is_set(member, bit, rows[i]);
+      const double score = scores[rows[i]];
+      first[i] = set && n_members[i] == 0 ? score : first[i];
+      const double difference = set ? score - first[i] : 0.0;
+      sum[i] += difference;
+      squares[i] += difference * difference;
+      n_members[i] += set;
+    }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const double m = n_members[i];
+    mean[i] = n_members[i] > 0 ? first[i] + sum[i] / m : std::numeric_limits<double>::quiet_NaN();
+    variance[i] = n_members[i] > 1 ? std::max(0.0, squares[i] - sum[i] * sum[i] / m) / (m - 1) : std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+double loss_of_score(Loss loss, double target, const double *scores, std::size_t stride, int n_outputs) {
+  if (loss == Loss::logistic) {
+    const double f = scores[0];
+    return (f > 0 ? f : 0.0) - target * f + natural_logarithm(1.0 + exponential(f < 0 ? f : -f));
+  }
+  double top = scores[0], sum = 0.0;
+  for (int k = 1; k < n_outputs; ++k) top = std::max(top, scores[static_cast<std::size_t>(k) * stride]);
+  for (int k = 0; k < n_outputs; ++k) sum += exponential(scores[static_cast<std::size_t>(k) * stride] - top);
+  return top + natural_logarithm(sum) - scores[static_cast<std::size_t>(target) * stride];
+}
+
+} // namespace
+
+void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::vector<std::uint32_t> &rows, std::size_t n_rows,
+               std::size_t n_outputs, Team &team, Summary &out) {
+  const std::size_t n = rows.size();
+  out.mean.resize(n_outputs * n);
+  out.variance.resize(n_outputs * n);
+  out.n_members.resize(n);
+  team.chunks(n, kSmallestChunk, [&](std::size_t begin, std::size_t end, int) {
+    for (std::size_t at = begin; at < end; at += kTile) {
+      const std::size_t size = std::min(kTile, end - at);
+      for (std::size_t output = 0; output < n_outputs; ++output)
+        summarise_tile(members, bit, rows.data() + at, size, output * n_rows, out.mean.data() + output * n + at,
+                       out.variance.data() + output * n + at, out.n_members.data() + at);
+    }
+  });
+}
+
+Judge::Judge(const Targets &targets, const double *weight, const std::vector<std::uint32_t> &rows)
+    : rows_(&rows), targets_(targets), n_all_rows_(targets.n_rows) {
+  for (const std::uint32_t row : rows) {
+    target_.push_back(targets.target[row]);
+    if (weight) weight_.push_back(weight[row]);
+  }
+}
+
+double Judge::loss(const Summary &summary, int size, Team &team) const {
+  if (targets_.loss == Loss::squared) return squared_loss(summary, size);
+  Targets own = targets_;
+  own.n_rows = rows_->size();
+  own.target = target_.data();
+  own.weight = weight_.empty() ? nullptr : weight_.data();
+  return mean_loss(own, summary.mean.data(), team);
+}
+
+double Judge::squared_loss(const Summary &summary, int size) const {
+  const std::size_t n = rows_->size();
+  std::vector<double> values;
+  values.reserve(n);
+  for (std::size_t i = 0; i < n; ++i)
+    if (summary.n_members[i] > 1) values.push_back(summary.variance[i]);
+  const double usual = values.empty() ? 0.0 : weighted_mean(values, nullptr);
+  values.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
+    values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+  }
+  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data());
+}
+
+double Judge::loss_of_members(const std::vector<Member> &members, Team &team) const {
+  const std::size_t n = rows_->size();
+  std::vector<double> losses(n);
+  team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
+    for (std::size_t i = first; i < last; ++i) {
+      const std::size_t row = (*rows_)[i];
+      double sum = 0.0;
+      int m = 0;
+      for (const Member &member : members) {
+        if (!is_set(member, kStops, row)) continue;
+        sum += loss_of_score(targets_.loss, target_[i], member.scores + row, n_all_rows_, targets_.n_outputs);
+        ++m;
+      }
+      losses[i] = sum / m;
+    }
+  });
+  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data());
+}
+
+} // namespace heldout

@@ -1,0 +1,48 @@
+// The judgement of an ensemble by rows that its members have not seen: each row by those members only.
+#pragma once
+
+#include "losses.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace heldout {
+
+class Team;
+struct Summary;
+
+// A replica as its ensemble sees it: `role` is null or as in ReplicaRule; scores (n_outputs, n_rows).
+struct Member {
+  const std::uint8_t *count;
+  const std::uint8_t *role;
+  const double *scores;
+};
+
+// Mean and variance over the members for which `bit` is set, row by row; members are added up in their order.
+void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::vector<std::uint32_t> &rows, std::size_t n_rows,
+               std::size_t n_outputs, Team &team, Summary &out);
+
+class Judge {
+public:
+  Judge() = default;
+  // Weights are those of rows in the mean; null: all 1.
+  Judge(const Targets &targets, const double *weight, const std::vector<std::uint32_t> &rows);
+
+  // The loss of the mean score. Squared: of the mean of `size` members, where a row of m members with the mean error e and
+  // the variance V counts as (e^2 + V / size - V / m) / 2; the variance of a row of one member is taken to be the mean one.
+  double loss(const Summary &summary, int size, Team &team) const;
+
+  // The mean over rows of the mean loss of single members.
+  double loss_of_members(const std::vector<Member> &members, Team &team) const;
+
+private:
+  double squared_loss(const Summary &summary, int size) const;
+
+  const std::vector<std::uint32_t> *rows_ = nullptr;
+  Targets targets_; // of the rows judged, side by side
+  std::size_t n_all_rows_ = 0;
+  std::vector<double> target_, weight_;
+};
+
+} // namespace heldout
