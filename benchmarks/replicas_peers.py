@@ -1,8 +1,8 @@
 """What others offer for many resampled boosters: scikit-learn's bagging, mlxtend's decomposition, folds in a loop.
 
-Each over LightGBM, with rounds, leaves, bins, rows a leaf and rate as in benchmarks/boosting_peers.py. A setting says how
-work is spread: one fit after another, LightGBM with 1 or 2 threads, or two workers with one thread each (processes, as
-is joblib's default, or threads: LightGBM lets go of Python's lock). Workers are there before a measurement begins.
+Each over LightGBM, with rounds, leaves, bins, rows a leaf and rate as in benchmarks/boosting_peers.py. A setting says
+how work is spread: one fit after another, LightGBM with 1 or 2 threads, or two workers with one thread each (processes,
+as is joblib's default, or threads: LightGBM lets go of Python's lock). Workers are there before a measurement begins.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Moments:
 
 
 def decompose_by_mlxtend(drawn: Drawn, rounds: int, seed: int, setting: Setting) -> Moments:
-    """Call mlxtend's `bias_variance_decomp` on LightGBM: a bootstrap, a fit, a prediction of the test rows each round."""
+    """Call mlxtend's `bias_variance_decomp` on LightGBM: each round draws a bootstrap, fits, predicts the test rows."""
     from mlxtend.evaluate import bias_variance_decomp
 
     tables = (drawn.X, drawn.y, drawn.X_test, drawn.y_test)

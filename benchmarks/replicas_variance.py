@@ -13,9 +13,9 @@ Two standard errors, each relative to the mean of the estimates:
 
 With a table's values v_1, v_2, ... of independent draws, the variance of a mean of m of them over fresh tables is
 a + b / m, b the mean variance within a table and a what is left. So the pairs are found that reach the standard error
-of mlxtend's 200 rounds, and both are then timed in turn. Standard errors of mlxtend's loop are those of bootstraps grown
-by our engine: twenty tables by mlxtend itself would take as many minutes. The row holds the estimates of both on the
-timed table.
+of mlxtend's 200 rounds, and both are then timed in turn. Standard errors of mlxtend's loop are those of bootstraps
+grown by our engine: a hundred tables by mlxtend itself would take most of an hour. The row holds the estimates of both
+on the timed table.
 
 The truth is planted: fresh tables of n and of n / 2 rows, drawn from the law, one fit each by the estimator.
 """
@@ -135,51 +135,87 @@ def bootstrap_estimates(tables: Sequence[Drawn], rounds: int) -> tuple[Any, Any]
     return np.array(whole), np.array(parts)
 
 
-def compare_variances(drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
-    """Find the pairs that equal mlxtend's rounds in standard error, and time both; see above."""
-    tables = fresh_tables(drawn, effort.tables, seed)
+@dataclass(frozen=True)
+class Comparison:
+    """Standard errors over fresh tables of both estimates, and the pairs of halves that equal mlxtend's rounds.
+
+    Parameters
+    ----------
+    standard_error, monte_carlo : float
+        Of mlxtend's estimate: over fresh tables, and on one table; relative.
+    pairs, monte_carlo_pairs : float
+        Draws of two disjoint halves that reach them; infinity where none do.
+    fewer_rounds : float
+        Rounds that would give mlxtend a standard error over tables that is 5 % larger.
+    halves, bootstraps : float
+        Mean estimates.
+    """
+
+    standard_error: float
+    monte_carlo: float
+    pairs: float
+    monte_carlo_pairs: float
+    fewer_rounds: float
+    halves: float
+    bootstraps: float
+
+
+def compare_spreads(tables: Sequence[Drawn], effort: Effort) -> Comparison:
+    """Estimate the variance on each table both ways, and compare the spreads of the estimates."""
     whole, parts = bootstrap_estimates(tables, effort.rounds)
     groups = spreads(parts)
-    target = float(np.std(whole, ddof=1) / np.mean(whole))
     halves = spreads(np.array([variances_of_halves(table, effort.pairs, k) for k, table in enumerate(tables)]))
+    target = float(np.std(whole, ddof=1) / np.mean(whole))
     # All rounds together have somewhat more degrees of freedom than the groups one by one.
-    monte_carlo = groups.monte_carlo(effort.rounds / GROUP) * math.sqrt((1 - 1 / GROUP) / (1 - 1 / effort.rounds))
-    needed = halves.draws_for(target)
-    n_pairs = {"over tables": needed, "monte carlo": max(1.0, halves.within / monte_carlo**2)}
-    reached = math.isfinite(needed)
-    pairs = {name: math.ceil(number) if math.isfinite(number) else effort.pairs for name, number in n_pairs.items()}
+    of_groups = groups.monte_carlo(effort.rounds / GROUP)
+    monte_carlo = of_groups * math.sqrt((1 - 1 / GROUP) / (1 - 1 / effort.rounds))
+    fewer = min(GROUP * groups.draws_for(1.05 * target), float(effort.rounds))
+    pairs, monte_carlo_pairs = halves.draws_for(target), max(1.0, halves.within / monte_carlo**2)
+    return Comparison(target, monte_carlo, pairs, monte_carlo_pairs, fewer, halves.mean, float(np.mean(whole)))
+
+
+def compare_variances(drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
+    """Find the pairs that equal mlxtend's rounds in standard error, and time both; see above.
+
+    It counts if some number of pairs does, and if bootstraps of both engines agree within a tenth on the timed table.
+    """
+    found = compare_spreads(fresh_tables(drawn, effort.tables, seed), effort)
+    reached = math.isfinite(found.pairs)
+    pairs = math.ceil(found.pairs) if reached else effort.pairs
     setting = best_of_mlxtend(drawn)
-    works = {name: (lambda n=n: float(np.mean(variances_of_halves(drawn, n, seed)))) for name, n in pairs.items()}
-    works["theirs"] = lambda: decompose_by_mlxtend(drawn, effort.rounds, seed, setting).variance
-    times, found = time_works(works, effort.turns)
-    mine = variance_of_groups(*variances_of_bootstraps(drawn, effort.rounds // GROUP, GROUP, seed), GROUP)
-    n_rows = len(drawn.y)
-    truth, truth_of_half = (true_variance(n, effort.truths, drawn, seed) for n in (n_rows, n_rows // 2))
-    fewest = GROUP * groups.draws_for(1.05 * target)
-    row = timing_row(times["over tables"], times["theirs"])
-    note = (
-        f"standard error {100 * target:.1f} % by {pairs['over tables']} pairs or {effort.rounds} rounds; "
-        f"mean over truth {halves.mean / truth_of_half:.2f} (halves), {np.mean(whole) / truth:.2f} (bootstraps)"
-    )
-    return {
-        **row,
-        "setting": str(setting),
-        "counts": reached and agree((mine, found["theirs"])),
-        "note": note,
-        "standard_error": target,
-        "pairs": pairs,
-        "rounds": effort.rounds,
-        "tables": effort.tables,
-        "monte_carlo": timing_row(times["monte carlo"], times["theirs"]),
-        "monte_carlo_error": monte_carlo,
-        "rounds_for_5_percent_more_error": min(fewest, float(effort.rounds)),
-        "halves": vars(halves),
-        "groups_of_bootstraps": vars(groups),
-        "mean_of_bootstraps": float(np.mean(whole)),
-        "truth": truth,
-        "truth_of_half": truth_of_half,
-        "halves_over_truth_of_half": halves.mean / truth_of_half,
-        "halves_over_truth": halves.mean / truth,
-        "bootstraps_over_truth": float(np.mean(whole)) / truth,
-        "on_timed_table": {"bootstraps_of_ours": mine, **found},
+    works = {
+        "ours": lambda: float(np.mean(variances_of_halves(drawn, pairs, seed))),
+        "monte carlo": lambda: float(np.mean(variances_of_halves(drawn, math.ceil(found.monte_carlo_pairs), seed))),
+        "theirs": lambda: decompose_by_mlxtend(drawn, effort.rounds, seed, setting).variance,
     }
+    times, values = time_works(works, effort.turns)
+    by_ours = variance_of_groups(*variances_of_bootstraps(drawn, effort.rounds // GROUP, GROUP, seed), GROUP)
+    return {
+        **timing_row(times["ours"], times["theirs"]),
+        **vars(found),
+        **over_truth(found, drawn, effort, seed),
+        "setting": str(setting),
+        "counts": reached and agree((by_ours, values["theirs"])),
+        "effort": vars(effort),
+        "pairs": found.pairs if reached else None,
+        "equal_monte_carlo": timing_row(times["monte carlo"], times["theirs"]),
+        "on_timed_table": {"bootstraps by our engine": by_ours, **values},
+    }
+
+
+def over_truth(found: Comparison, drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
+    """Return the mean estimates over the planted variances of n and n / 2 rows, with a line that tells all."""
+    n_rows = len(drawn.y)
+    whole, half = (true_variance(n, effort.truths, drawn, seed) for n in (n_rows, n_rows // 2))
+    ratios = {
+        "halves_over_truth_of_half": found.halves / half,
+        "halves_over_truth": found.halves / whole,
+        "bootstraps_over_truth": found.bootstraps / whole,
+    }
+    note = (
+        f"standard error {100 * found.standard_error:.1f} % by {found.pairs:.1f} pairs or {effort.rounds} rounds "
+        f"({found.fewer_rounds:.0f} for 5 % more), Monte Carlo {100 * found.monte_carlo:.1f} % by "
+        f"{found.monte_carlo_pairs:.0f} pairs; over truth: halves {found.halves / half:.2f}, "
+        f"bootstraps {found.bootstraps / whole:.2f}"
+    )
+    return {"truth": whole, "truth_of_half": half, **ratios, "note": note}
