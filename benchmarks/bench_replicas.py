@@ -23,9 +23,11 @@ recorded, no load is waited for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from boosting_laws import Drawn, draw
+from boosting_peers import Contender
 from boosting_timing import time_fits
 from cells import Cell, Mode, Row, parsed, run
 from claims import lines_of, print_claims
@@ -45,6 +47,11 @@ def squared(mode: Mode, n_rows: int, n_features: int, seed: int, n_test: int | N
     return draw(mode.rows(n_rows), n_features, "squared", seed, n_test)
 
 
+def settled(mode: Mode, peer: Contender) -> Contender:
+    """Return the peer with one setting where the run is only a try: threads that compete for a processor never end."""
+    return peer if mode.most_rows is None else replace(peer, settings=peer.settings[:1])
+
+
 def ending_workers(measure: Callable[[int], Row]) -> Callable[[int], Row]:
     """Return the measure, after which no process of it is left."""
 
@@ -62,7 +69,7 @@ def bag_cells(mode: Mode) -> Iterator[Cell]:
 
         def measure(seed: int, n=n_rows, p=n_features, repeats=repeats, probe=probe_rows) -> Row:
             drawn = squared(mode, n, p, seed, 10_000)
-            return time_fits(BAGGED_LIGHTGBM, drawn, repeats[mode.quick], probe, BAGGED_OURS)
+            return time_fits(settled(mode, BAGGED_LIGHTGBM), drawn, repeats[mode.quick], probe, BAGGED_OURS)
 
         yield Cell(f"bag {n_rows:,} x {n_features}", 1 if mode.quick else 3, ending_workers(measure), BAGGED_LIGHTGBM)
 
@@ -72,11 +79,11 @@ def decomposition_cells(mode: Mode) -> Iterator[Cell]:
 
     def bootstraps(seed: int) -> Row:
         drawn = squared(mode, 1000, 20, seed, mode.rows(1000))
-        return time_bootstraps(drawn, n_bootstraps, 2 if mode.quick else 5, seed)
+        return time_bootstraps(settled(mode, MLXTEND), drawn, n_bootstraps, 2 if mode.quick else 5, seed)
 
     def variance(seed: int) -> Row:
         effort = Effort(n_bootstraps, 20, 20, 100, 1) if mode.quick else Effort(n_bootstraps, 40, 100, 400, 5)
-        return compare_variances(squared(mode, 1000, 20, seed, mode.rows(1000)), effort, seed)
+        return compare_variances(settled(mode, MLXTEND), squared(mode, 1000, 20, seed, mode.rows(1000)), effort, seed)
 
     yield Cell("bootstraps 1,000 x 20", 1 if mode.quick else 3, bootstraps, MLXTEND)
     yield Cell("variance 1,000 x 20", 1 if mode.quick else 3, variance, MLXTEND)
@@ -84,7 +91,9 @@ def decomposition_cells(mode: Mode) -> Iterator[Cell]:
 
 def fold_cells(mode: Mode) -> Iterator[Cell]:
     def measure(seed: int) -> Row:
-        return time_folds(squared(mode, 10_000, 20, seed, 0), 10, 5, 2 if mode.quick else 5, seed)
+        return time_folds(
+            settled(mode, FOLDS_OF_LIGHTGBM), squared(mode, 10_000, 20, seed, 0), 10, 5, 2 if mode.quick else 5, seed
+        )
 
     yield Cell("folds 10,000 x 20", 1 if mode.quick else 3, ending_workers(measure), FOLDS_OF_LIGHTGBM)
 

@@ -53,10 +53,14 @@ def lightgbm_regressor(setting: Setting) -> Any:
 
 
 @contextmanager
-def without_name_warnings() -> Iterator[None]:
-    """Pass over that LightGBM names the features of arrays, and misses the names when it predicts."""
+def without_known_warnings() -> Iterator[None]:
+    """Pass over two that are expected.
+
+    LightGBM names the features of arrays and misses the names when it predicts; one row in a hundred is in all bags.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        warnings.filterwarnings("ignore", message="Some inputs do not have OOB scores")
         yield
 
 
@@ -76,18 +80,22 @@ def fit_bagged_lightgbm(X: Any, y: Any, loss: str, setting: Setting) -> Fitted:
     assert isinstance(setting, Spread)
     base = lightgbm_regressor(setting)
     model = BaggingRegressor(base, BAGGED, bootstrap=True, oob_score=True, n_jobs=setting.jobs, random_state=0)
-    with without_name_warnings(), parallel_config("threading" if setting.workers == "threads" else "loky"):
+    with without_known_warnings(), parallel_config("threading" if setting.workers == "threads" else "loky"):
         model.fit(X, y)
 
     def predict(X: Any) -> Any:
-        with without_name_warnings():
+        with without_known_warnings():
             return model.predict(X)
 
     def size() -> tuple[int, int]:
         trees = [tree for one in model.estimators_ for tree in one.booster_.dump_model()["tree_info"]]
         return len(trees), sum(tree["num_leaves"] for tree in trees)
 
-    return Fitted(predict, size, lambda: {"out_of_bag_loss": float(np.mean(np.square(y - model.oob_prediction_)))})
+    def more() -> dict[str, float]:
+        seen = model.oob_prediction_ != 0  # what scikit-learn says of rows that are in all bags
+        return {"out_of_bag_loss": float(np.mean(np.square(y - model.oob_prediction_)[seen]))}
+
+    return Fitted(predict, size, more)
 
 
 BAGGED_LIGHTGBM = Contender("LightGBM, bagged", "lightgbm", fit_bagged_lightgbm, ONE_BY_ONE + AT_ONCE)
@@ -107,7 +115,7 @@ def decompose_by_mlxtend(drawn: Drawn, rounds: int, seed: int, setting: Setting)
     from mlxtend.evaluate import bias_variance_decomp
 
     tables = (drawn.X, drawn.y, drawn.X_test, drawn.y_test)
-    with without_name_warnings():
+    with without_known_warnings():
         found = bias_variance_decomp(
             lightgbm_regressor(setting), *tables, loss="mse", num_rounds=rounds, random_seed=seed
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from boosting_laws import Drawn
-from boosting_peers import Setting
+from boosting_peers import Contender, Setting
 from boosting_timing import in_turn, seconds_of, timing_row
 from machine import usable_processors
 from replicas_ours import (
@@ -18,7 +18,7 @@ from replicas_ours import (
     predict_folds,
     regressor,
 )
-from replicas_peers import FOLDS_OF_LIGHTGBM, MLXTEND, Moments, decompose_by_mlxtend
+from replicas_peers import Moments, decompose_by_mlxtend
 from replicas_peers import predict_folds as predict_folds_by_lightgbm
 
 # A number that the two sides compute must not differ by more, or they have not done the same work.
@@ -44,6 +44,8 @@ def time_works(works: Works, repeats: int) -> tuple[dict[str, list[float]], dict
 
 def quickest(settings: Sequence[Setting], work: Callable[[Setting], Any], tries: int = 2) -> Setting:
     """Return the setting of the fastest of so many tries each."""
+    if len(settings) == 1:
+        return settings[0]
     best = {setting: min(seconds_of(lambda s=setting: work(s))[0] for _ in range(tries)) for setting in settings}
     return min(best, key=lambda setting: best[setting])
 
@@ -57,17 +59,17 @@ def agree(*pairs: tuple[float, float]) -> bool:
     return all(abs(ratio_of(ours, theirs) - 1) <= AGREEMENT for ours, theirs in pairs)
 
 
-def best_of_mlxtend(drawn: Drawn) -> Setting:
+def best_of_mlxtend(drawn: Drawn, peer: Contender) -> Setting:
     """Return the setting that makes mlxtend fastest, by a few rounds each."""
-    return quickest(MLXTEND.settings, lambda setting: decompose_by_mlxtend(drawn, 5, 0, setting))
+    return quickest(peer.settings, lambda setting: decompose_by_mlxtend(drawn, 5, 0, setting))
 
 
-def time_bootstraps(drawn: Drawn, n_replicas: int, repeats: int, seed: int) -> dict[str, Any]:
+def time_bootstraps(peer: Contender, drawn: Drawn, n_replicas: int, repeats: int, seed: int) -> dict[str, Any]:
     """Time the moments over bootstraps of one table by mlxtend and by one call of ours.
 
     It counts if mean loss, squared error of the mean and variance agree within a tenth.
     """
-    setting = best_of_mlxtend(drawn)
+    setting = best_of_mlxtend(drawn, peer)
     times, found = time_works(
         {
             "ours": lambda: decompose_by_bootstraps(drawn, n_replicas, seed),
@@ -88,7 +90,7 @@ def mean_error(predictions: Any, y: Any) -> float:
     return float(np.nanmean(np.square(predictions - y)))
 
 
-def time_folds(drawn: Drawn, n_folds: int, n_repeats: int, repeats: int, seed: int) -> dict[str, Any]:
+def time_folds(peer: Contender, drawn: Drawn, n_folds: int, n_repeats: int, repeats: int, seed: int) -> dict[str, Any]:
     """Time a repeated cross-validation by one call, and by a LightGBM fit and prediction for each fold.
 
     Their folds are drawn beforehand, ours within the call. It counts if the errors agree within a tenth.
@@ -98,7 +100,7 @@ def time_folds(drawn: Drawn, n_folds: int, n_repeats: int, repeats: int, seed: i
         np.sort(rows) for _ in range(n_repeats) for rows in np.array_split(order.permutation(len(drawn.y)), n_folds)
     ]
     few = held_out[:4]
-    setting = quickest(FOLDS_OF_LIGHTGBM.settings, lambda setting: predict_folds_by_lightgbm(drawn, few, setting))
+    setting = quickest(peer.settings, lambda setting: predict_folds_by_lightgbm(drawn, few, setting))
     times, found = time_works(
         {
             "ours": lambda: predict_folds(drawn, n_folds, n_repeats, seed),

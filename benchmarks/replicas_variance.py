@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from boosting_laws import Drawn, draw
+from boosting_peers import Contender
 from boosting_timing import timing_row
 from replicas_ours import regressor, variances_of_bootstraps, variances_of_halves
 from replicas_peers import decompose_by_mlxtend
@@ -174,7 +175,7 @@ def compare_spreads(tables: Sequence[Drawn], effort: Effort) -> Comparison:
     return Comparison(target, monte_carlo, pairs, monte_carlo_pairs, fewer, halves.mean, float(np.mean(whole)))
 
 
-def compare_variances(drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
+def compare_variances(peer: Contender, drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
     """Find the pairs that equal mlxtend's rounds in standard error, and time both; see above.
 
     It counts if some number of pairs does, and if bootstraps of both engines agree within a tenth on the timed table.
@@ -182,7 +183,7 @@ def compare_variances(drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]
     found = compare_spreads(fresh_tables(drawn, effort.tables, seed), effort)
     reached = math.isfinite(found.pairs)
     pairs = math.ceil(found.pairs) if reached else effort.pairs
-    setting = best_of_mlxtend(drawn)
+    setting = best_of_mlxtend(drawn, peer)
     works = {
         "ours": lambda: float(np.mean(variances_of_halves(drawn, pairs, seed))),
         "monte carlo": lambda: float(np.mean(variances_of_halves(drawn, math.ceil(found.monte_carlo_pairs), seed))),
