@@ -7,7 +7,7 @@ On the same float32 arrays, 100 rounds, 31 leaves, 255 bins, ours at its default
 
     bag         10 bagged boosters with their out-of-bag curve, against scikit-learn's BaggingRegressor with oob_score
     bootstraps  mean, variance and loss over 200 bootstraps for as many test rows as training rows, against mlxtend
-    variance    variance from disjoint halves, against mlxtend at equal standard error (benchmarks/replicas_variance.py)
+    variance    variance from disjoint sets, against mlxtend at equal standard error (benchmarks/replicas_variance.py)
     folds       5 x 10 folds in one call, against 50 LightGBM fits and predictions
     replicas    K bagged boosters in one call, against K fits of ours; beside it both on bins made beforehand
     memory      50 replicas of 100,000 x 28: peak above X in a child; the pickled model
@@ -82,7 +82,7 @@ def decomposition_cells(mode: Mode) -> Iterator[Cell]:
         return time_bootstraps(settled(mode, MLXTEND), drawn, n_bootstraps, 2 if mode.quick else 5, seed)
 
     def variance(seed: int) -> Row:
-        effort = Effort(n_bootstraps, 20, 20, 100, 1) if mode.quick else Effort(n_bootstraps, 40, 100, 400, 5)
+        effort = Effort(n_bootstraps, 20, 20, 100, 1) if mode.quick else Effort(n_bootstraps, 100, 40, 400, 5)
         return compare_variances(settled(mode, MLXTEND), squared(mode, 1000, 20, seed, mode.rows(1000)), effort, seed)
 
     yield Cell("bootstraps 1,000 x 20", 1 if mode.quick else 3, bootstraps, MLXTEND)

@@ -9,6 +9,7 @@ CLAIMS = (
     Claim("10 bagged 100,000 x 28, BaggingRegressor", "bag 100,000 x 28", "ratio", 3, 5),
     Claim("200 bootstraps 1,000 x 20, mlxtend", "bootstraps 1,000 x 20", "ratio", 15, 40),
     Claim("variance at equal standard error, mlxtend", "variance 1,000 x 20", "ratio", 50, 150),
+    Claim("the same on one table, halves, mlxtend", "variance 1,000 x 20", "one_table", None, None),
     Claim("5 x 10 folds 10,000 x 20, 50 LightGBM fits", "folds 10,000 x 20", "ratio", 4, 7),
     Claim("10 replicas 2,000 x 20, 10 fits of ours", "replicas 2,000 x 20", "ratio", 1.7, 1.9),
     Claim("10 replicas 100,000 x 28, 10 fits of ours", "replicas 100,000 x 28", "ratio", 1.3, 1.5),

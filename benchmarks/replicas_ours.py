@@ -113,6 +113,16 @@ def variances_of_bootstraps(drawn: Drawn, n_groups: int, size: int, seed: int) -
     return np.stack([one.mean[0] for one in groups]), np.array([np.mean(one.variance[0]) for one in groups])
 
 
+def variance_of_sets(drawn: Drawn, n_sets: int, seed: int) -> float:
+    """Return the variance (ddof 1) between so many training sets without a common row, averaged over the test rows."""
+    from heldout.resampling import Disjoint
+
+    n_training = len(drawn.y)
+    weights = Disjoint(n_training // n_sets).draw(n_training, n_sets, random_state=seed).weights
+    (grown,) = grow_on_test_rows(table_of(drawn), weights)
+    return float(np.mean(grown.variance[0]))
+
+
 def variances_of_halves(drawn: Drawn, n_pairs: int, seed: int) -> Any:
     """Return the mean variance over the test rows from each pair of disjoint halves, in one call; shape (n_pairs,)."""
     from heldout.resampling import Disjoint

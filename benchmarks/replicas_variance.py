@@ -1,23 +1,23 @@
-"""How long an estimate of a learner's variance takes at equal standard error: disjoint halves against bootstraps.
+"""How long an estimate of a learner's variance takes at equal standard error: disjoint training sets, or bootstraps.
 
-A table of n rows estimates how much predictions differ between training sets, averaged over test rows that stay the
-same. mlxtend's loop fits bootstraps of the table; the spread of their predictions is its estimate of the variance of a
-model of n rows, and it is biased. Ours fits pairs of disjoint halves: half the squared difference of a pair estimates
-the variance of a model of n / 2 rows, and the mean over pairs is unbiased for it.
+Wanted is how much the predictions of a model of n rows differ between training sets, averaged over test rows that stay
+the same. mlxtend's loop fits bootstraps of one table of n rows and takes the spread of their predictions. Ours fits K
+training sets of n rows that share no row, in one call on a table of K n rows; their spread (ddof 1) is unbiased.
 
-Two standard errors, each relative to the mean of the estimates:
+The standard error is that over independent repetitions, each with fresh rows for either, relative to the mean of the
+estimates. mlxtend's has a part that no number of rounds lowers: it has seen one table. The number of sets K is the
+least that reaches the standard error of mlxtend's 200 rounds (the variance of the estimate falls as 1 / (K - 1)), and
+both are then timed in turn. Two things to know of this ratio: ours needs K n rows where mlxtend's sees n, though more rows
+would not help it, since it would then answer for a model of more rows; and mlxtend's last rounds gain little, so that
+the row holds the rounds that come within 5 % of its standard error (`fewer_rounds`).
 
-- over repetitions, each with a fresh table: how far the estimate of a user, who has one table, lies from its mean. It
-  is what the claim is about. The variance between tables stays, whatever the number of fits.
-- Monte Carlo: over repetitions on the same table, between draws of bootstraps or halves.
+Where there are n rows only, ours fits pairs of disjoint halves: half the squared difference of a pair estimates the
+variance of a model of n / 2 rows, without bias. Beside the ratio there is `one_table`: time at equal Monte Carlo
+standard error, over repetitions on the same table, between draws of bootstraps or halves.
 
-With a table's values v_1, v_2, ... of independent draws, the variance of a mean of m of them over fresh tables is
-a + b / m, b the mean variance within a table and a what is left. So the pairs are found that reach the standard error
-of mlxtend's 200 rounds, and both are then timed in turn. Standard errors of mlxtend's loop are those of bootstraps
-grown by our engine: a hundred tables by mlxtend itself would take most of an hour. The row holds the estimates of both
-on the timed table.
-
-The truth is planted: fresh tables of n and of n / 2 rows, drawn from the law, one fit each by the estimator.
+Standard errors of mlxtend's loop are those of bootstraps grown by our engine: a hundred tables by mlxtend itself would
+take most of an hour. The row holds the estimates of both on the timed table. The truth is planted: fresh tables of n
+and of n / 2 rows, drawn from the law, one fit each by the estimator.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 from boosting_laws import Drawn, draw
 from boosting_peers import Contender
 from boosting_timing import timing_row
-from replicas_ours import regressor, variances_of_bootstraps, variances_of_halves
+from replicas_ours import regressor, variance_of_sets, variances_of_bootstraps, variances_of_halves
 from replicas_peers import decompose_by_mlxtend
 from replicas_timing import agree, best_of_mlxtend, time_works
 
@@ -40,18 +40,18 @@ GROUP = 10
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: mlxtend's rounds, pairs tried, tables, fits of the truth, turns."""
+    """How much is measured: mlxtend's rounds, tables, pairs of halves on each, fits of the truth, turns."""
 
     rounds: int
-    pairs: int
     tables: int
+    pairs: int
     truths: int
     turns: int
 
 
 @dataclass(frozen=True)
 class Spreads:
-    """Relative squared standard error of a mean of m draws: `between` + `within` / m over fresh tables.
+    """Relative variance of the mean of m draws: `between` + `within` / m over fresh tables.
 
     Parameters
     ----------
@@ -64,14 +64,6 @@ class Spreads:
     mean: float
     between: float
     within: float
-
-    def error(self, n_draws: float) -> float:
-        """Return the relative standard error over fresh tables."""
-        return math.sqrt(max(self.between + self.within / n_draws, 0.0))
-
-    def monte_carlo(self, n_draws: float) -> float:
-        """Return the relative standard error on one table."""
-        return math.sqrt(self.within / n_draws)
 
     def draws_for(self, error: float) -> float:
         """Return how many draws reach a relative standard error over fresh tables; infinity if none do."""
@@ -89,6 +81,11 @@ def spreads(values: Any) -> Spreads:
     within = float(np.mean(np.var(values, axis=1, ddof=1)))
     of_means = float(np.var(np.mean(values, axis=1), ddof=1))
     return Spreads(mean, (of_means - within / values.shape[1]) / mean**2, within / mean**2)
+
+
+def relative_error(values: Any) -> float:
+    """Return the standard deviation over the mean."""
+    return float(np.std(values, ddof=1) / np.mean(values))
 
 
 def variance_of_groups(means: Any, variances: Any, size: int) -> float:
@@ -126,6 +123,13 @@ def fresh_tables(drawn: Drawn, n_tables: int, seed: int) -> Sequence[Drawn]:
     return [replace(drawn, X=table.X, y=table.y) for table in fresh]
 
 
+def pool_of(drawn: Drawn, n_sets: int, seed: int, number: int) -> Drawn:
+    """Draw fresh training rows for so many disjoint sets, each as large as the table; the test rows stay."""
+    n_rows, n_features = drawn.X.shape
+    fresh = draw(n_sets * n_rows, n_features, drawn.loss, fresh_seed(seed, number + 1, 1), 0)
+    return replace(drawn, X=fresh.X, y=fresh.y)
+
+
 def bootstrap_estimates(tables: Sequence[Drawn], rounds: int) -> tuple[Any, Any]:
     """Return the estimates by all rounds, shape (n_tables,), and by groups of ten, (n_tables, n_groups)."""
     whole, parts = [], []
@@ -138,68 +142,80 @@ def bootstrap_estimates(tables: Sequence[Drawn], rounds: int) -> tuple[Any, Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Standard errors over fresh tables of both estimates, and the pairs of halves that equal mlxtend's rounds.
+    """Standard errors of mlxtend's rounds, and what of ours equals them.
 
     Parameters
     ----------
     standard_error, monte_carlo : float
         Of mlxtend's estimate: over fresh tables, and on one table; relative.
-    pairs, monte_carlo_pairs : float
-        Draws of two disjoint halves that reach them; infinity where none do.
     fewer_rounds : float
         Rounds that would give mlxtend a standard error over tables that is 5 % larger.
-    halves, bootstraps : float
+    sets : float
+        Disjoint training sets that reach `standard_error`.
+    pairs : float
+        Pairs of disjoint halves of one table that reach `monte_carlo`.
+    mean_of_bootstraps, mean_of_sets, mean_of_halves : float
         Mean estimates.
     """
 
     standard_error: float
     monte_carlo: float
-    pairs: float
-    monte_carlo_pairs: float
     fewer_rounds: float
-    halves: float
-    bootstraps: float
+    sets: float
+    pairs: float
+    mean_of_bootstraps: float
+    mean_of_sets: float
+    mean_of_halves: float
 
 
-def compare_spreads(tables: Sequence[Drawn], effort: Effort) -> Comparison:
-    """Estimate the variance on each table both ways, and compare the spreads of the estimates."""
+def compare_spreads(drawn: Drawn, effort: Effort, seed: int) -> Comparison:
+    """Estimate the variance on fresh tables in all ways, and compare the spreads of the estimates."""
+    tables = fresh_tables(drawn, effort.tables, seed)
     whole, parts = bootstrap_estimates(tables, effort.rounds)
     groups = spreads(parts)
     halves = spreads(np.array([variances_of_halves(table, effort.pairs, k) for k, table in enumerate(tables)]))
-    target = float(np.std(whole, ddof=1) / np.mean(whole))
+    sets = np.array([variance_of_sets(pool_of(drawn, GROUP, seed, k), GROUP, k) for k in range(2 * effort.tables)])
+    target = relative_error(whole)
     # All rounds together have somewhat more degrees of freedom than the groups one by one.
-    of_groups = groups.monte_carlo(effort.rounds / GROUP)
-    monte_carlo = of_groups * math.sqrt((1 - 1 / GROUP) / (1 - 1 / effort.rounds))
-    fewer = min(GROUP * groups.draws_for(1.05 * target), float(effort.rounds))
-    pairs, monte_carlo_pairs = halves.draws_for(target), max(1.0, halves.within / monte_carlo**2)
-    return Comparison(target, monte_carlo, pairs, monte_carlo_pairs, fewer, halves.mean, float(np.mean(whole)))
+    monte_carlo = math.sqrt(groups.within * GROUP / effort.rounds * (1 - 1 / GROUP) / (1 - 1 / effort.rounds))
+    return Comparison(
+        standard_error=target,
+        monte_carlo=monte_carlo,
+        fewer_rounds=min(GROUP * groups.draws_for(1.05 * target), float(effort.rounds)),
+        sets=1 + (GROUP - 1) * (relative_error(sets) / target) ** 2,
+        pairs=max(1.0, halves.within / monte_carlo**2),
+        mean_of_bootstraps=float(np.mean(whole)),
+        mean_of_sets=float(np.mean(sets)),
+        mean_of_halves=halves.mean,
+    )
 
 
 def compare_variances(peer: Contender, drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
-    """Find the pairs that equal mlxtend's rounds in standard error, and time both; see above.
+    """Find what of ours equals mlxtend's rounds in standard error, and time them; see above.
 
-    It counts if some number of pairs does, and if bootstraps of both engines agree within a tenth on the timed table.
+    It counts if the bootstraps of both engines agree within a tenth on the timed table.
     """
-    found = compare_spreads(fresh_tables(drawn, effort.tables, seed), effort)
-    reached = math.isfinite(found.pairs)
-    pairs = math.ceil(found.pairs) if reached else effort.pairs
+    found = compare_spreads(drawn, effort, seed)
+    n_sets, n_pairs = max(2, math.ceil(found.sets)), math.ceil(found.pairs)
+    pool = pool_of(drawn, n_sets, seed, -1)
     setting = best_of_mlxtend(drawn, peer)
     works = {
-        "ours": lambda: float(np.mean(variances_of_halves(drawn, pairs, seed))),
-        "monte carlo": lambda: float(np.mean(variances_of_halves(drawn, math.ceil(found.monte_carlo_pairs), seed))),
+        "ours": lambda: variance_of_sets(pool, n_sets, seed),
+        "halves": lambda: float(np.mean(variances_of_halves(drawn, n_pairs, seed))),
         "theirs": lambda: decompose_by_mlxtend(drawn, effort.rounds, seed, setting).variance,
     }
     times, values = time_works(works, effort.turns)
     by_ours = variance_of_groups(*variances_of_bootstraps(drawn, effort.rounds // GROUP, GROUP, seed), GROUP)
+    one_table = timing_row(times["halves"], times["theirs"])
     return {
         **timing_row(times["ours"], times["theirs"]),
         **vars(found),
         **over_truth(found, drawn, effort, seed),
         "setting": str(setting),
-        "counts": reached and agree((by_ours, values["theirs"])),
+        "counts": agree((by_ours, values["theirs"])),
         "effort": vars(effort),
-        "pairs": found.pairs if reached else None,
-        "equal_monte_carlo": timing_row(times["monte carlo"], times["theirs"]),
+        "one_table": one_table["ratio"],
+        "one_table_timing": one_table,
         "on_timed_table": {"bootstraps by our engine": by_ours, **values},
     }
 
@@ -207,16 +223,15 @@ def compare_variances(peer: Contender, drawn: Drawn, effort: Effort, seed: int) 
 def over_truth(found: Comparison, drawn: Drawn, effort: Effort, seed: int) -> dict[str, Any]:
     """Return the mean estimates over the planted variances of n and n / 2 rows, with a line that tells all."""
     n_rows = len(drawn.y)
-    whole, half = (true_variance(n, effort.truths, drawn, seed) for n in (n_rows, n_rows // 2))
+    truth, truth_of_half = (true_variance(n, effort.truths, drawn, seed) for n in (n_rows, n_rows // 2))
     ratios = {
-        "halves_over_truth_of_half": found.halves / half,
-        "halves_over_truth": found.halves / whole,
-        "bootstraps_over_truth": found.bootstraps / whole,
+        "sets": found.mean_of_sets / truth,
+        "halves": found.mean_of_halves / truth_of_half,
+        "bootstraps": found.mean_of_bootstraps / truth,
     }
     note = (
-        f"standard error {100 * found.standard_error:.1f} % by {found.pairs:.1f} pairs or {effort.rounds} rounds "
-        f"({found.fewer_rounds:.0f} for 5 % more), Monte Carlo {100 * found.monte_carlo:.1f} % by "
-        f"{found.monte_carlo_pairs:.0f} pairs; over truth: halves {found.halves / half:.2f}, "
-        f"bootstraps {found.bootstraps / whole:.2f}"
+        f"standard error {100 * found.standard_error:.1f} % by {found.sets:.1f} sets or {effort.rounds} rounds "
+        f"({found.fewer_rounds:.0f} for 5 % more), on one table {100 * found.monte_carlo:.1f} % by {found.pairs:.0f} "
+        "pairs; over truth: " + ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
     )
-    return {"truth": whole, "truth_of_half": half, **ratios, "note": note}
+    return {"truth": truth, "truth_of_half": truth_of_half, "over_truth": ratios, "note": note}
