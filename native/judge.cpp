@@ -18,29 +18,37 @@ bool is_set(const Member &member, std::uint8_t bit, std::size_t row) {
   return member.role ? (member.role[row] & bit) != 0 : member.count[row] == 0;
 }
 
-// Around the first member's score, so that little is lost where members agree: with d_k = F_k - F_first, the mean is
-// F_first + sum d / m and the variance (sum d^2 - (sum d)^2 / m) / (m - 1).
-void summarise_tile(const std::vector<Member> &members, std::uint8_t bit, const std::uint32_t *rows, std::size_t n, std::size_t offset,
-                    double *mean, double *variance, std::int32_t *n_members) {
-  double first[kTile], sum[kTile], squares[kTile];
-  for (std::size_t i = 0; i < n; ++i) n_members[i] = 0;
-  for (std::size_t i = 0; i < n; ++i) first[i] = sum[i] = squares[i] = 0.0;
-  for (const Member &member : members) {
-    const double *scores = member.scores + offset;
+// Sums over the members of a tile's rows, all of them side by side. The variance is taken around the first member's score d_k =
+// F_k - F_0, so that little is lost where members agree: (sum d^2 - (sum d)^2 / m) / (m - 1).
+struct Tile {
+  double sum[kTile], differences[kTile], squares[kTile], n_members[kTile];
+  double share[kTile]; // 1 where the member at hand is asked, else 0: a factor and no branch, since bags are as good as random
+
+  void add(const std::uint8_t *flags, std::uint8_t bit, std::uint8_t wanted, const double *scores, const double *pivot, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) share[i] = static_cast<std::int32_t>((flags[i] & bit) == wanted);
     for (std::size_t i = 0; i < n; ++i) {
-      const bool set = is_set(member, bit, rows[i]);
-      const double score = scores[rows[i]];
-      first[i] = set && n_members[i] == 0 ? score : first[i];
-      const double difference = set ? score - first[i] : 0.0;
-      sum[i] += difference;
+      const double difference = share[i] * (scores[i] - pivot[i]);
+      sum[i] += share[i] * scores[i];
+      differences[i] += difference;
       squares[i] += difference * difference;
-      n_members[i] += set;
+      n_members[i] += share[i];
     }
   }
-  for (std::size_t i = 0; i < n; ++i) {
-    const double m = n_members[i];
-    mean[i] = n_members[i] > 0 ? first[i] + sum[i] / m : std::numeric_limits<double>::quiet_NaN();
-    variance[i] = n_members[i] > 1 ? std::max(0.0, squares[i] - sum[i] * sum[i] / m) / (m - 1) : std::numeric_limits<double>::quiet_NaN();
+};
+
+// Rows first .. first + n of the table into a tile; a role is looked up by its bit, a count by being 0.
+void sum_up(const std::vector<Member> &members, std::uint8_t bit, std::size_t first, std::size_t n, std::size_t offset, Tile &tile) {
+  std::fill_n(tile.sum, n, 0.0);
+  std::fill_n(tile.differences, n, 0.0);
+  std::fill_n(tile.squares, n, 0.0);
+  std::fill_n(tile.n_members, n, 0.0);
+  const double *pivot = members.front().scores + offset + first;
+  for (const Member &member : members) {
+    const double *scores = member.scores + offset + first;
+    if (member.role)
+      tile.add(member.role + first, bit, bit, scores, pivot, n);
+    else
+      tile.add(member.count + first, 0xff, 0, scores, pivot, n);
   }
 }
 
@@ -64,11 +72,23 @@ void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::
   out.variance.resize(n_outputs * n);
   out.n_members.resize(n);
   team.chunks(n, kSmallestChunk, [&](std::size_t begin, std::size_t end, int) {
-    for (std::size_t at = begin; at < end; at += kTile) {
-      const std::size_t size = std::min(kTile, end - at);
-      for (std::size_t output = 0; output < n_outputs; ++output)
-        summarise_tile(members, bit, rows.data() + at, size, output * n_rows, out.mean.data() + output * n + at,
-                       out.variance.data() + output * n + at, out.n_members.data() + at);
+    Tile tile;
+    for (std::size_t at = begin; at < end;) {
+      // As many listed rows as lie within a tile of the table.
+      const std::size_t first = rows[at], last = std::min(n_rows, first + kTile);
+      std::size_t stop = at;
+      while (stop < end && rows[stop] < last) ++stop;
+      for (std::size_t output = 0; output < n_outputs; ++output) {
+        sum_up(members, bit, first, rows[stop - 1] + 1 - first, output * n_rows, tile);
+        for (std::size_t i = at; i < stop; ++i) {
+          const std::size_t in_tile = rows[i] - first, to = output * n + i;
+          const double m = tile.n_members[in_tile], d = tile.differences[in_tile];
+          out.mean[to] = m > 0 ? tile.sum[in_tile] / m : std::numeric_limits<double>::quiet_NaN();
+          out.variance[to] = m > 1 ? std::max(0.0, tile.squares[in_tile] - d * d / m) / (m - 1) : std::numeric_limits<double>::quiet_NaN();
+          out.n_members[i] = static_cast<std::int32_t>(m);
+        }
+      }
+      at = stop;
     }
   });
 }

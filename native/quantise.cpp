@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace heldout {
 namespace {
@@ -26,19 +27,34 @@ int bits_of(std::size_t n) {
 
 std::int64_t rounded(double value) { return static_cast<std::int64_t>(std::nearbyint(value)); }
 
+// The bits of a value where its row counts, else 0: masked and not branched on, since bags are as good as random.
+template <bool Count> std::uint32_t bits_if_counted(const float *values, const std::uint8_t *count, std::size_t row) {
+  std::uint32_t bits;
+  std::memcpy(&bits, values + row, sizeof bits);
+  return Count ? bits & (0u - static_cast<std::uint32_t>(count[row] != 0)) : bits;
+}
+
+float from_bits(std::uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// Magnitudes of floats are ordered as their bits are, and a maximum of integers is vector code.
 template <bool Count> float largest_of(const float *values, const std::uint8_t *count, std::size_t first, std::size_t last) {
-  float top = 0.0f;
+  std::uint32_t top = 0;
   for (std::size_t row = first; row < last; ++row)
-    if (!Count || count[row] != 0) top = std::max(top, std::fabs(values[row]));
-  return top;
+    top = std::max(top, bits_if_counted<Count>(values, count, row) & 0x7fffffffu);
+  return from_bits(top);
 }
 
 template <bool Count>
 std::int64_t truncated_sum(const float *values, const std::uint8_t *count, double factor, std::size_t first, std::size_t last) {
   std::int64_t sum = 0;
-  for (std::size_t row = first; row < last; ++row)
-    if (!Count || count[row] != 0)
-      sum += static_cast<std::int64_t>(std::fabs(static_cast<double>(values[row])) * factor) * (Count ? count[row] : 1);
+  for (std::size_t row = first; row < last; ++row) {
+    const double magnitude = static_cast<double>(from_bits(bits_if_counted<Count>(values, count, row) & 0x7fffffffu));
+    sum += static_cast<std::int64_t>(magnitude * factor) * (Count ? count[row] : 1);
+  }
   return sum;
 }
 
@@ -181,16 +197,17 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
   Packed packed;
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
-    const std::int64_t of_one = count == 0 ? 0 : rounded(static_cast<double>(rows.gradient[row]) * of_gradient), g = of_one * count;
-    packed.lost += of_one == 0 && rows.gradient[row] != 0.0f ? count : 0;
-    if (Unit) packed.small += of_one != 0 && of_one < kSmallGradient && of_one > -kSmallGradient ? count : 0;
+    const float gradient = from_bits(bits_if_counted<Count>(rows.gradient, rows.count, row));
+    const std::int64_t of_one = rounded(static_cast<double>(gradient) * of_gradient), g = of_one * count;
+    packed.lost += count * static_cast<std::int64_t>((of_one == 0) & (gradient != 0.0f));
+    if (Unit) packed.small += count * static_cast<std::int64_t>((of_one != 0) & (of_one < kSmallGradient) & (of_one > -kSmallGradient));
     packed.total.gradient += g;
     packed.total.count += count;
     if (Unit) {
       words[row] = static_cast<std::int64_t>(static_cast<std::uint64_t>(g) << kUnitCountBits) + count;
       continue;
     }
-    const std::int64_t h = count == 0 ? 0 : (Hessian ? rounded(static_cast<double>(rows.hessian[row]) * of_hessian) : one) * count;
+    const std::int64_t h = (Hessian ? rounded(static_cast<double>(from_bits(bits_if_counted<Count>(rows.hessian, rows.count, row))) * of_hessian) : one) * count;
     packed.total.hessian += h;
     if (scale.format == Format::wide) {
       words[2 * row] = g;

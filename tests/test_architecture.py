@@ -15,10 +15,11 @@ import heldout
 
 ROOT = Path(heldout.__file__).parent
 FLOORS = [
-    # The ground floor has steps of its own: everything raises, and a learner is seeded.
+    # The ground floor has steps of its own: everything raises, a learner is seeded, and many are fitted at once.
     {"errors"},
     {"_arrays", "_random", "_threads"},
     {"learner"},
+    {"_joint_fits"},
     {"table", "losses", "splits", "resampling", "_native", "examples"},
     {"iid", "generalization", "tradeoff", "trees"},
     {"bagging", "boosting", "sequence"},

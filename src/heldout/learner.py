@@ -10,7 +10,22 @@ from numpy.typing import NDArray
 
 from heldout._random import stream_seed
 
-__all__ = ["PREDICTED", "STOPS", "Learner", "ReplicatedLearner", "fit_with_weight", "seeded_clone", "weight_parameter"]
+__all__ = [
+    "ONE_BY_ONE",
+    "PREDICTED",
+    "STOPS",
+    "TOGETHER",
+    "Learner",
+    "ReplicatedLearner",
+    "RowwiseTransformer",
+    "fit_with_weight",
+    "seeded_clone",
+    "weight_parameter",
+]
+
+# How the fits of a measure were made.
+ONE_BY_ONE = "one by one"
+TOGETHER = "together, cut points shared"
 
 
 @runtime_checkable
@@ -38,7 +53,12 @@ PREDICTED = 2
 
 @runtime_checkable
 class ReplicatedLearner(Protocol):
-    """A learner that fits many resampled replicas in one call."""
+    """A learner that fits many resampled replicas of one table in one call.
+
+    What a call gives is what separate fits would give, except that whatever is learned of `X` alone (cut points of
+    features) is learned once, from all rows of `X`. So the measures use it where rows or groups are exchangeable, and
+    fit one by one where rows are in order of time.
+    """
 
     def fit_replicas(
         self,
@@ -51,27 +71,53 @@ class ReplicatedLearner(Protocol):
         sample_weight: NDArray[np.float64] | None = None,
         seeds: Sequence[int] | None = None,
     ) -> NDArray[np.float64]:
-        """Fit one replica per column of `weights` and return the predictions asked for.
+        """Fit one replica per column of `weights` and return predictions; the learner itself stays unfitted.
 
         Parameters
         ----------
-        X : array or frame, shape (n_rows, ...)
+        X : array or frame, shape (n_rows, n_features)
         y : array, shape (n_rows,)
-        weights : array of uint8, shape (n_rows, n_replicas)
-            How often each row is in each training set; 0 leaves it out.
-        roles : array of uint8, shape (n_rows, n_replicas), optional
-            Bits `STOPS` and `PREDICTED`; by default both where the weight is 0. The prediction of a row of weight above
-            0 is a fitted value.
-        ensemble_of : array of int, shape (n_replicas,), optional
-            Replicas with one number are averaged; by default each is by itself.
-        sample_weight : array, shape (n_rows,), optional
-        seeds : sequence of int, optional
-            What `random_state` would be in a fit of each replica by itself.
+        weights : array of uint8, shape (n_rows, n_columns)
+            One training set per column: how often each row is in it. Where a row is 0, its target must not reach the
+            replica.
+        roles : array of uint8, shape (n_rows, n_columns), optional
+            `STOPS` and `PREDICTED`, added up. `PREDICTED` on a row of weight above 0 asks for its fitted value. By
+            default both where the weight is 0, and 0 elsewhere.
+        ensemble_of : array of int, shape (n_columns,), optional
+            Ensemble each column belongs to, 0 .. n_ensembles-1, whose predictions are averaged. By default each
+            column is one of its own.
+        sample_weight : array of float64, shape (n_rows,), optional
+            As in `fit`; multiplied with `weights`.
+        seeds : sequence of int, one per column, optional
+            What `random_state` would be in a separate fit; by default that of the learner.
 
         Returns
         -------
-        predictions : array of float64, shape (n_ensembles, n_rows) or (n_ensembles, n_rows, n_classes)
-            Values, or probabilities of the classes of `y`, sorted; NaN where none was asked for.
+        predictions : array of float64
+            Shape (n_ensembles, n_rows) for numbers; for classes the probabilities, shape
+            (n_ensembles, n_rows, n_classes), in the order of ``np.unique(y)``. `predict` would give the first class of
+            the largest probability. NaN where no prediction was asked for.
+        """
+        ...
+
+
+@runtime_checkable
+class RowwiseTransformer(Protocol):
+    """A transformer that can say when it turns each row into numbers without regard to other rows."""
+
+    def row_by_row(self, X: Any, training_sets: Sequence[NDArray[np.intp]]) -> NDArray[np.float64] | None:
+        """Return the numbers of all rows if they are the same whichever training set is fitted on, else None.
+
+        Parameters
+        ----------
+        X : array or frame, shape (n_rows, n_columns)
+        training_sets : sequence of arrays of int
+            Rows that `fit_transform` would be given, one fit each.
+
+        Returns
+        -------
+        numbers : array of float64, shape (n_rows, n_outputs), or None
+            For each training set, what `fit_transform` gives for its rows and `transform` for all others, to the bit.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Hold-outs, disjoint training sets, size-matched random folds, bootstrap weights."""
+"""Hold-outs, disjoint training sets, size-matched random folds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heldout.errors import InvalidInput
-from heldout.resampling import bootstrap_weights
 from heldout.splits import (
     BlockedTime,
     GroupFolds,
@@ -132,27 +131,3 @@ def test_a_hold_out_takes_whole_groups_or_the_last_times():
 def test_a_hold_out_that_cannot_be_made_is_refused_by_name(make, said):
     with pytest.raises(InvalidInput, match=said):
         make()
-
-
-@given(units=st.lists(st.integers(0, 8), min_size=1, max_size=40), seed=st.integers(0, 99))
-def test_bootstrap_weights_draw_as_many_whole_units_as_there_are(units, seed):
-    units = np.array(units)
-    weights = bootstrap_weights(len(units), 20, units=units, random_state=seed)
-    _, first, codes = np.unique(units, return_index=True, return_inverse=True)
-    assert np.array_equal(weights, weights[first][codes])
-    assert (weights[first].sum(axis=0) == len(first)).all()
-
-
-def test_a_bootstrap_leaves_out_the_share_of_rows_it_should():
-    weights = bootstrap_weights(50, 4000)
-    # (1 - 1/50)^50 = 0.3642; the standard error over 4,000 independent resamples is below 0.001.
-    assert (weights == 0).mean() == pytest.approx((1 - 1 / 50) ** 50, abs=0.005)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [((0, 5), "n_rows must be 1 or more, got 0"), ((5, 0), "n_resamples must be 1 or more, got 0")],
-)
-def test_a_bootstrap_of_nothing_is_refused(arguments, said):
-    with pytest.raises(InvalidInput, match=said):
-        bootstrap_weights(*arguments)

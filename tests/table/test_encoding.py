@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.estimator_checks import check_estimator
 
+from heldout._arrays import take_rows
 from heldout.errors import InvalidInput
 from heldout.table import OrdinalEncoder, ScaledEncoder
 from heldout.table.encoded_columns import TargetMeanFit
@@ -370,3 +371,54 @@ def test_parts_that_no_encoder_wrote_are_refused() -> None:
             damaged(ScaledEncoder, change)
     with pytest.raises(KeyError, match="scale"):
         damaged(ScaledEncoder, lambda _, arrays: arrays.pop("scale"))
+
+
+# -- rows one by one ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["polars", "pandas", "object", "array"])
+def test_rows_encoded_at_once_are_what_each_training_part_would_have_made_of_them(kind, seed):
+    rng = np.random.default_rng(seed)
+    n = 60
+    numbers = np.where(rng.random(n) < 0.4, np.nan, rng.normal(size=n) * 1e30)
+    columns = {
+        "whole": rng.integers(-5, 5, n),
+        "gaps": numbers,
+        "huge": np.where(rng.random(n) < 0.2, np.inf, 1e300),
+        "flag": rng.random(n) < 0.5,
+        "nothing": np.full(n, np.nan),
+    }
+    if kind == "polars":
+        frame = pl.DataFrame(columns | {"null": [None] * n})
+    elif kind == "array":
+        frame = np.column_stack([values.astype(float) for values in columns.values()])
+    else:
+        frame = pd.DataFrame(columns)
+    if kind == "object":  # of these, a column without values has no type, so it is taken for a category
+        frame = frame.drop(columns="nothing")
+        frame = frame.astype(object).where(frame.notna(), None)
+    parts = [np.sort(rng.permutation(n)[:size]) for size in (50, 30, 20)]
+    matrix = OrdinalEncoder().row_by_row(frame, parts)
+    assert matrix.flags.c_contiguous
+    for train in parts:
+        test = np.setdiff1d(np.arange(n), train)
+        encoder = OrdinalEncoder()
+        np.testing.assert_array_equal(
+            encoder.fit_transform(take_rows(frame, train), rng.normal(size=len(train))), matrix[train]
+        )
+        np.testing.assert_array_equal(encoder.transform(take_rows(frame, test)), matrix[test])
+
+
+def test_kinds_that_are_learned_are_never_encoded_row_by_row():
+    dates = pl.Series([0, 1, 2, 3]).cast(pl.Datetime("us"))
+    for column in (["a", "b", "a", "b"], dates):
+        frame = pl.DataFrame({"number": [1.0, 2.0, 3.0, 4.0], "other": column})
+        assert OrdinalEncoder().row_by_row(frame, [np.arange(3)]) is None
+    words = pl.DataFrame({"code": ["1", "2", "x", None]})
+    assert OrdinalEncoder(kinds={"code": "number"}).row_by_row(words, [np.arange(3)])[:, 0].tolist()[:2] == [1.0, 2.0]
+
+
+def test_encoding_rows_at_once_leaves_the_encoder_unfitted():
+    encoder = OrdinalEncoder()
+    encoder.row_by_row(np.zeros((3, 2)), [np.arange(2)])
+    assert not hasattr(encoder, "n_features_in_")

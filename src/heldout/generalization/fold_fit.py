@@ -13,7 +13,7 @@ from heldout.errors import InvalidInput
 from heldout.learner import fit_with_weight, seeded_clone
 from heldout.losses import Loss
 
-__all__ = ["FoldResult", "Task", "fit_fold"]
+__all__ = ["FoldResult", "Task", "fit_fold", "judge_joint_fit"]
 
 TOLERATED = 1e-3  # what rounding to float32, or to a few decimals, makes of probabilities
 
@@ -74,7 +74,37 @@ def fit_fold(task: Task, X: Any, fold: int, train: NDArray[np.intp], test: NDArr
         fit_with_weight(model, X_train, _told(task, train, present), weight)
         n_fits = 1
     prediction = _predict(task, model, take_rows(X, test), len(test), present)
-    fitted = _predict(task, model, X_train, len(train), present)
+    return _judged(task, train, test, prediction, _predict(task, model, X_train, len(train), present), n_fits)
+
+
+def judge_joint_fit(
+    task: Task, train: NDArray[np.intp], test: NDArray[np.intp], came: NDArray[np.float64]
+) -> FoldResult:
+    """Judge a fold whose model was fitted beside those of other folds.
+
+    Parameters
+    ----------
+    came : array, shape (n_test + n_train,) or (n_test + n_train, n_classes)
+        What that model predicts for the test rows and then the training rows.
+    """
+    if task.labels is None:
+        checked: NDArray[Any] = _finite(came, (len(test) + len(train),), task)
+    else:
+        shape = (len(test) + len(train), len(task.labels))
+        checked = _probable(_finite(came, shape, task), task)
+        if not task.wants_probability:
+            checked = checked.argmax(axis=1)
+    return _judged(task, train, test, checked[: len(test)], checked[len(test) :], n_fits=1)
+
+
+def _judged(
+    task: Task,
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    prediction: NDArray[Any],
+    fitted: NDArray[Any],
+    n_fits: int,
+) -> FoldResult:
     return FoldResult(
         prediction,
         tuple(_weighted(_judge(task, loss, test, prediction), task.loss_weight, test) for loss in task.losses),

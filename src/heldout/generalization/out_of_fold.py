@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import as_codes, as_target, mean_one, n_rows
 from heldout._random import seed_of
-from heldout._threads import one_thread_inside
 from heldout.errors import InvalidInput
-from heldout.generalization.fold_fit import FoldResult, Task, fit_fold
+from heldout.generalization.fitting import FittedFolds, fit_folds
+from heldout.generalization.fold_fit import Task
+from heldout.learner import ONE_BY_ONE, TOGETHER
 from heldout.losses import Loss, find_loss
+from heldout.splits import predicts_forward
 
 __all__ = ["OutOfFold", "out_of_fold"]
 
@@ -45,6 +47,11 @@ class OutOfFold:
     n_classes : int or None
     n_folds_left_out : int
         Folds of whole repeats that the deadline left out.
+    how_fitted : str
+        "one by one", or "together, cut points shared": by calls of `ReplicatedLearner.fit_replicas`, whose models
+        have learned nothing of the rows held out but where the values of their features lie.
+    n_calls : int
+        Calls of `fit_replicas`; 0 where the folds were fitted one by one.
     by_loss : mapping of str to OutOfFold
         The same predictions judged by the other losses asked for.
     """
@@ -61,6 +68,8 @@ class OutOfFold:
     seconds: float
     n_classes: int | None = None
     n_folds_left_out: int = 0
+    how_fitted: str = ONE_BY_ONE
+    n_calls: int = 0
     by_loss: Mapping[str, OutOfFold] = field(default_factory=dict, repr=False)
 
     @property
@@ -105,7 +114,10 @@ def out_of_fold(
     ----------
     estimator : scikit-learn estimator
         Cloned for every fold. Each `random_state` among its parameters that is None gets a seed of its own
-        per fold, so that the result does not hang on `n_jobs`.
+        per fold, so that the result does not hang on `n_jobs`. One that has `fit_replicas` (`heldout.learner`), by
+        itself or at the end of a pipeline that treats each row by itself, fits all folds in one call (more where their
+        predictions would take more than 256 MB), if rows are not predicted forward in time and every
+        training part holds every class.
     X : array, sparse matrix or frame, shape (n_rows, ...)
         Handed to the estimator in the caller's own kind.
     y : array, shape (n_rows,)
@@ -126,7 +138,8 @@ def out_of_fold(
         tested rows) into the losses, so that their mean is the weighted mean.
     random_state : None, int or numpy generator, default 0
     n_jobs : int, optional
-        Folds fitted at a time, by joblib; OpenMP then gets one thread per fold.
+        Folds fitted at a time, by joblib; OpenMP then gets one thread per fold. Threads of the call, where all folds
+        are fitted in one and the estimator leaves its own `n_jobs` open.
     deadline : float, optional
         Value of ``time.monotonic()`` after which no further repeat is begun; the first is always finished.
 
@@ -157,13 +170,11 @@ def out_of_fold(
     weight = mean_one(sample_weight, n)
     task = replace(task, weight=weight, loss_weight=_mean_one_where_tested(weight, folds))
     repeat_of = _repeats(folds, n)
-    results: list[FoldResult] = []
-    for repeat in range(1 + max(repeat_of)):
-        if repeat and deadline is not None and time.monotonic() >= deadline:
-            break
-        results += _fit_all(task, X, [(k, *folds[k]) for k in range(len(folds)) if repeat_of[k] == repeat], n_jobs)
-    done = _Done(task, folds[: len(results)], repeat_of[: len(results)], results, n)
-    left_out, seconds = len(folds) - len(results), time.monotonic() - started
+    together = not predicts_forward(splitter, folds)
+    fitted = fit_folds(task, X, folds, repeat_of, together=together, n_jobs=n_jobs, deadline=deadline)
+    n_done = len(fitted.results)
+    done = _Done(task, folds[:n_done], repeat_of[:n_done], fitted, n)
+    left_out, seconds = len(folds) - n_done, time.monotonic() - started
     by_loss = {other.name: done.judged_by(i, seconds, left_out, {}) for i, other in enumerate(losses) if i}
     return done.judged_by(0, seconds, left_out, by_loss)
 
@@ -239,19 +250,6 @@ def _repeats(folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]], n: int) -> 
     return repeat_of
 
 
-def _fit_all(task: Task, X: Any, jobs: Sequence[tuple[int, Any, Any]], n_jobs: int | None) -> list[FoldResult]:
-    if n_jobs is None or n_jobs == 1:
-        return [fit_fold(task, X, *job) for job in jobs]
-    from joblib import Parallel, delayed
-
-    return list(Parallel(n_jobs=n_jobs)(delayed(_fit_beside_others)(task, X, *job) for job in jobs))
-
-
-def _fit_beside_others(task: Task, X: Any, *job: Any) -> FoldResult:
-    with one_thread_inside():
-        return fit_fold(task, X, *job)
-
-
 @dataclass(frozen=True)
 class _Done:
     """All folds fitted; what is left is arithmetic."""
@@ -259,27 +257,29 @@ class _Done:
     task: Task
     folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
     repeat_of: NDArray[np.intp]
-    results: list[FoldResult]
+    fitted: FittedFolds
     n_rows: int
 
     def judged_by(self, i: int, seconds: float, left_out: int, by_loss: Mapping[str, OutOfFold]) -> OutOfFold:
         n_tested = self._n_tested()
         losses = np.zeros(self.n_rows)
-        for (_, test), result in zip(self.folds, self.results, strict=True):
+        for (_, test), result in zip(self.folds, self.fitted.results, strict=True):
             losses[test] += result.test_losses[i]
         return OutOfFold(
             predictions=self._predictions(self.task.losses[i], n_tested),
             losses=_divided(losses, n_tested),
-            fold_losses=tuple(float(result.test_losses[i].mean()) for result in self.results),
-            training_losses=tuple(result.training_losses[i] for result in self.results),
+            fold_losses=tuple(float(result.test_losses[i].mean()) for result in self.fitted.results),
+            training_losses=tuple(result.training_losses[i] for result in self.fitted.results),
             fold_sizes=tuple((len(train), len(test)) for train, test in self.folds),
             test_rows=tuple(test for _, test in self.folds),
             repeat_of=tuple(self.repeat_of.tolist()),
             loss=self.task.losses[i],
-            n_fits=sum(result.n_fits for result in self.results),
+            n_fits=sum(result.n_fits for result in self.fitted.results),
             seconds=seconds,
             n_classes=None if self.task.labels is None else len(self.task.labels),
             n_folds_left_out=left_out,
+            how_fitted=TOGETHER if self.fitted.n_calls else ONE_BY_ONE,
+            n_calls=self.fitted.n_calls,
             by_loss=by_loss,
         )
 
@@ -290,7 +290,7 @@ class _Done:
         votes = self.task.labels is not None and not self.task.wants_probability
         columns = () if self.task.labels is None else (len(self.task.labels),)
         total = np.zeros((self.n_rows, *columns))
-        for (_, test), result in zip(self.folds, self.results, strict=True):
+        for (_, test), result in zip(self.folds, self.fitted.results, strict=True):
             if votes:
                 total[test, result.prediction] += 1
             else:

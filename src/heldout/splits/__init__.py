@@ -11,7 +11,7 @@ from heldout.splits.hold_out import HoldOut
 from heldout.splits.independent import RandomFolds, StratifiedFolds
 from heldout.splits.matched import matched_random_folds
 from heldout.splits.ordered import BlockedTime, GroupTime
-from heldout.splits.splitter import Scheme, Splitter
+from heldout.splits.splitter import Scheme, Splitter, predicts_forward
 
 __all__ = [
     "BlockedTime",
@@ -24,4 +24,5 @@ __all__ = [
     "StratifiedFolds",
     "disjoint_training_sets",
     "matched_random_folds",
+    "predicts_forward",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from heldout._arrays import as_codes
 from heldout.errors import InvalidInput
 
-__all__ = ["Fold", "Frozen", "Scheme", "Splitter", "own_groups", "whole_number"]
+__all__ = ["Fold", "Frozen", "Scheme", "Splitter", "own_groups", "predicts_forward", "whole_number"]
 
 Scheme = Literal["random", "stratified", "group", "blocked_time", "group_time"]
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -74,6 +74,27 @@ def whole_number(value: Any, name: str, at_least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         raise InvalidInput(f"{name} must be a whole number of {at_least} or more, got {value!r}")
     return int(value)
+
+
+def predicts_forward(splitter: Any, folds: Sequence[Fold]) -> bool:
+    """Say whether later rows are predicted from earlier ones: by the scheme, or by folds that all do so.
+
+    Parameters
+    ----------
+    splitter : Splitter or scikit-learn splitter
+        The latter has no scheme.
+    folds : sequence of (training rows, test rows)
+        What it made.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import KFold, TimeSeriesSplit
+    >>> [predicts_forward(splitter, list(splitter.split(range(9)))) for splitter in (KFold(3), TimeSeriesSplit(3))]
+    [False, True]
+    """
+    if getattr(splitter, "scheme", None) in {"blocked_time", "group_time"}:
+        return True
+    return all(np.max(train) < np.min(test) for train, test in folds)
 
 
 def own_groups(mine: ArrayLike | None, passed: ArrayLike | None, n: int) -> NDArray[np.intp]:

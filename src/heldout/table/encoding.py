@@ -8,13 +8,13 @@ the target of a row never enters the encoding of that row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from heldout._arrays import as_target, is_frame
@@ -28,6 +28,7 @@ from heldout.table.encoded_columns import (
     TargetMeanFit,
 )
 from heldout.table.encoder_input import column_kind, refuse_lazy, to_polars
+from heldout.table.numbers_as_they_are import numbers_as_they_are
 from heldout.table.packing import pack, unpack
 from heldout.table.text_features import TextColumn
 
@@ -283,6 +284,16 @@ class OrdinalEncoder(_Encoder):
            [nan,  0.],
            [ 3.,  1.]])
     """
+
+    def row_by_row(self, X: Any, training_sets: Sequence[NDArray[np.intp]]) -> Matrix | None:
+        """Return the numbers of all rows if they are the same whichever training set is fitted on, else None.
+
+        See `heldout.learner.RowwiseTransformer`. Numbers and booleans are taken as they are, unless a training set has
+        no value in a column that others know; columns of other kinds depend on the rows fitted on.
+        """
+        frame = clone(self)._frame(X, fitting=True)
+        matrix = numbers_as_they_are(frame, self.kinds or {}, self.max_levels, training_sets)
+        return None if matrix is None else self._finish([matrix])
 
     def _learn_scales(self, blocks: list[Matrix]) -> None:
         pass

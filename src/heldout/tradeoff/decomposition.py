@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import as_codes, as_target, mean_one, n_rows
 from heldout._random import seed_of
-from heldout._threads import one_thread_inside
 from heldout.errors import InvalidInput
-from heldout.splits import RandomFolds, StratifiedFolds
-from heldout.tradeoff.fitting import Pair, Rows, cut_in_halves, fit_and_predict
+from heldout.learner import ONE_BY_ONE, TOGETHER
+from heldout.splits import RandomFolds, StratifiedFolds, predicts_forward
+from heldout.tradeoff.fitting import Pair, Rows, cut_in_halves
 from heldout.tradeoff.interval import Source, join, monte_carlo_error, unit_error
+from heldout.tradeoff.partitions import fit_partitions
 from heldout.tradeoff.parts import DECOMPOSABLE, parts_from_predictions
 from heldout.tradeoff.training_draw import training_draw_variances
 
@@ -54,6 +54,11 @@ class Decomposition:
         At which size the parts hold: "at n/2", or "at N rows" when `max_rows` cut the halves.
     method : str
         "disjoint".
+    how_fitted : str
+        "one by one", or "together, cut points shared": by calls of `ReplicatedLearner.fit_replicas`, whose models
+        have learned nothing of the rows held out but where the values of their features lie.
+    n_calls : int
+        Calls of `fit_replicas`; 0 where every fit was one of its own.
     """
 
     loss: str
@@ -78,6 +83,8 @@ class Decomposition:
     confidence_level: float
     label: str
     method: str = "disjoint"
+    how_fitted: str = ONE_BY_ONE
+    n_calls: int = 0
 
 
 def decompose(
@@ -114,7 +121,10 @@ def decompose(
     ----------
     estimator : scikit-learn estimator
         Cloned for every fit. Open seeds (`random_state=None`, nested ones too) get one of their own per
-        fit, so the variance holds the learner's own randomness; a seed you fixed stays fixed.
+        fit, so the variance holds the learner's own randomness; a seed you fixed stays fixed. One that has
+        `fit_replicas` (`heldout.learner`), by itself or at the end of a pipeline that treats each row by itself, makes
+        all fits in one call (more where their predictions would take more than 256 MB), if rows are not predicted
+        forward in time and every half holds every class.
     X : array, sparse matrix or frame, shape (n_rows, ...)
     y : array, shape (n_rows,)
         Numbers, or for `zero_one` any labels; codes 0 .. k-1 when `classes` is given.
@@ -128,7 +138,7 @@ def decompose(
         How often each training part is cut afresh; 2 or more. Fits: 2 x folds x partitions.
     random_state : None, int or generator
     n_jobs : int, optional
-        As in joblib; the same bits for any number.
+        As in joblib, or threads of the call; the same bits for any number.
     classes : sequence, optional
     sample_weight : array, shape (n_rows,), optional
         How much each row counts, 0 or more: in fits that take weights, and in every mean over held-out rows.
@@ -187,19 +197,22 @@ def decompose(
     table = Rows(
         np.asarray(X) if isinstance(X, list | tuple) else X, target, mean_one(sample_weight, n), classification
     )
+    codes = target if classification else None
+    partitions = [
+        cut_in_halves(folds, partition, codes=codes, groups=group_codes, max_rows=max_rows, seed=seed)
+        for partition in range(n_partitions)
+    ]
+    together = not predicts_forward(splitter, folds)
+    fitted = fit_partitions(estimator, table, partitions, together=together, n_jobs=n_jobs, deadline=deadline)
     rows: list[NDArray[np.float64]] = []
     sizes, training_draw = list[int](), list[float]()
-    for partition in range(n_partitions):
-        if deadline is not None and partition >= 2 and time.monotonic() >= deadline:
-            break
-        codes = target if classification else None
-        pairs = cut_in_halves(folds, partition, codes=codes, groups=group_codes, max_rows=max_rows, seed=seed)
+    for pairs, predictions in zip(partitions, fitted.predictions, strict=False):
         sizes += [len(half) for pair in pairs for half in pair.halves]
-        predictions = _predict_all(estimator, table, pairs, n_jobs)
         rows.append(_parts_of_rows(pairs, predictions, table, loss))
         training_draw += training_draw_variances(pairs, predictions, table, loss, units)
     overlap = n / float(np.mean([len(train) for train, _ in folds]))
-    return _summary(np.stack(rows), sizes, training_draw, overlap, units, loss, confidence_level, max_rows)
+    parts = _summary(np.stack(rows), sizes, training_draw, overlap, units, loss, confidence_level, max_rows)
+    return replace(parts, how_fitted=TOGETHER, n_calls=fitted.n_calls) if fitted.n_calls else parts
 
 
 def _check_settings(loss: str, method: str, n_partitions: int, max_rows: int | None, confidence_level: float) -> None:
@@ -242,19 +255,6 @@ def _default_splitter(classification: bool, groups: NDArray[np.intp] | None, see
         return GroupFolds(n_folds=N_FOLDS, random_state=seed)
     kind = StratifiedFolds if classification else RandomFolds
     return kind(n_folds=N_FOLDS, random_state=seed)
-
-
-def _predict_all(estimator: Any, table: Rows, pairs: list[Pair], n_jobs: int | None) -> list[NDArray[Any]]:
-    if n_jobs is None or n_jobs == 1:
-        return [fit_and_predict(estimator, table, pair) for pair in pairs]
-    from joblib import Parallel, delayed
-
-    return list(Parallel(n_jobs=n_jobs)(delayed(_fit_beside_others)(estimator, table, pair) for pair in pairs))
-
-
-def _fit_beside_others(estimator: Any, table: Rows, pair: Pair) -> NDArray[Any]:
-    with one_thread_inside():
-        return fit_and_predict(estimator, table, pair)
 
 
 def _parts_of_rows(pairs: list[Pair], predictions: list[NDArray[Any]], table: Rows, loss: str) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from heldout.errors import InvalidInput
 from heldout.learner import fit_with_weight, seeded_clone
 from heldout.splits import disjoint_training_sets
 
-__all__ = ["Pair", "Rows", "cut_in_halves", "fit_and_predict"]
+__all__ = ["Pair", "Rows", "checked_values", "cut_in_halves", "fit_and_predict"]
 
 SMALLEST_HALF = 2
 
@@ -101,17 +101,24 @@ def _predict_from(
     weight = None if rows.weight is None else rows.weight[half]
     if not rows.classification:
         fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), target, weight)
-        return _checked(fitted.predict(X_test), n_test).astype(np.float64)
+        return checked_values(fitted.predict(X_test), n_test).astype(np.float64)
     present, local = np.unique(target, return_inverse=True)
     if len(present) == 1:
         # Many classifiers refuse one class; whatever they were, they could only answer with it.
         return np.full(n_test, present[0])
     # Codes 0 .. k-1 without holes, as some libraries demand, when the half lacks a class.
     fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), local, weight)
-    return np.asarray(present[_checked(fitted.predict(X_test), n_test).astype(np.intp)])
+    return np.asarray(present[checked_values(fitted.predict(X_test), n_test).astype(np.intp)])
 
 
-def _checked(prediction: Any, n_test: int) -> NDArray[Any]:
+def checked_values(prediction: Any, n_test: int) -> NDArray[Any]:
+    """Return one finite prediction per row.
+
+    Raises
+    ------
+    InvalidInput
+        Another shape, or predictions that are not finite.
+    """
     values = np.asarray(prediction)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

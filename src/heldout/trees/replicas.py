@@ -149,7 +149,7 @@ def grow_replicas(
     >>> (grown,) = grow_replicas(
     ...     Binned.from_array(X), Objective("squared_error", X[:, 0]), Growth(20, least_count=1), Replication(weights))
     >>> grown.mean.round(1)
-    array([[0.5, 0.5, 2.5, 2.5, 4.5, 4.5, 6.1, 6.1]])
+    array([[1.4, 2.1, 3.1, 3.9, 4.9, 5.6, 6.6, 5.6]])
     """
     weights = replication.weights
     ensemble_of = np.zeros(weights.shape[1], np.intp) if replication.ensemble_of is None else replication.ensemble_of
@@ -199,15 +199,17 @@ def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEns
             count=trees["count"],
             base=bases,
             n_features=binned.n_features,
+            ready=False,
         )
         mean_base = bases.reshape(n_replicas, n_outputs).mean(axis=0)
-        averaged = replace(members, value=members.value / n_replicas, base=mean_base)
+        averaged = replace(members, value=members.value / n_replicas, base=mean_base, ready=False)
         if "refit_value" in trees:
             refitted = replace(
                 members,
                 value=trees["refit_value"] / n_replicas,
                 count=trees["refit_count"],
                 base=grown["refit_base"],
+                ready=False,
             )
     return GrownEnsemble(
         members=members,
