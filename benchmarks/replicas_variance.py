@@ -7,9 +7,9 @@ training sets of n rows that share no row, in one call on a table of K n rows; t
 The standard error is that over independent repetitions, each with fresh rows for either, relative to the mean of the
 estimates. mlxtend's has a part that no number of rounds lowers: it has seen one table. The number of sets K is the
 least that reaches the standard error of mlxtend's 200 rounds (the variance of the estimate falls as 1 / (K - 1)), and
-both are then timed in turn. Two things to know of this ratio: ours needs K n rows where mlxtend's sees n, though more rows
-would not help it, since it would then answer for a model of more rows; and mlxtend's last rounds gain little, so that
-the row holds the rounds that come within 5 % of its standard error (`fewer_rounds`).
+both are then timed in turn. Two things to know of this ratio: ours needs K n rows where mlxtend's sees n, though more
+rows would not help it, since it would then answer for a model of more rows; and mlxtend's last rounds gain little, so
+that the row holds the rounds that come within 5 % of its standard error (`fewer_rounds`).
 
 Where there are n rows only, ours fits pairs of disjoint halves: half the squared difference of a pair estimates the
 variance of a model of n / 2 rows, without bias. Beside the ratio there is `one_table`: time at equal Monte Carlo
