@@ -11,7 +11,7 @@ import numpy as np
 from boosting_laws import Drawn
 from boosting_peers import BINS, LEAF_ROWS, LEAVES, RATE, ROUNDS, Contender, Fitted, Setting
 from machine import usable_processors
-from replicas_peers import BAGGED, Moments
+from replicas_peers import BAGGED, Moments, without_known_warnings
 
 
 def regressor(**options: Any) -> Any:
@@ -28,7 +28,8 @@ def bagged(n_replicas: int) -> Contender:
     def fit(X: Any, y: Any, loss: str, setting: Setting) -> Fitted:
         assert loss == "squared"
         model = regressor(replicas=n_replicas, resampling="bootstrap", random_state=0, n_jobs=setting.threads)
-        model.fit(X, y)
+        with without_known_warnings():
+            model.fit(X, y)
         assert len(model.oob_curve_.loss) == ROUNDS
 
         def more() -> dict[str, float]:

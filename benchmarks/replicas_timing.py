@@ -18,7 +18,7 @@ from replicas_ours import (
     predict_folds,
     regressor,
 )
-from replicas_peers import Moments, decompose_by_mlxtend
+from replicas_peers import Moments, decompose_by_mlxtend, without_known_warnings
 from replicas_peers import predict_folds as predict_folds_by_lightgbm
 
 # A number that the two sides compute must not differ by more, or they have not done the same work.
@@ -134,7 +134,8 @@ def time_replicas(drawn: Drawn, n_replicas: int, repeats: int, seed: int) -> dic
         "grown together": lambda: grow_together(binned, drawn.y, weights),
         "grown one by one": lambda: len(grow_one_by_one(binned, drawn.y, weights)),
     }
-    times, _ = time_works(works, repeats)
+    with without_known_warnings():
+        times, _ = time_works(works, repeats)
     engine = timing_row(times["grown together"], times["grown one by one"])
     note = f"on the same bins {engine['ours_seconds']:.4g} s, {engine['theirs_seconds']:.4g} s, {engine['ratio']:.2f}x"
     return {**timing_row(times["ours"], times["theirs"]), "bins_shared": engine["ratio"], "engine": engine,
