@@ -78,8 +78,10 @@ def described(model: Fitted, drawn: Drawn) -> dict[str, Any]:
     }
 
 
-def time_fits(peer: Contender, drawn: Drawn, repeats: int, probe_rows: int, own: Contender = OURS) -> dict[str, Any]:
-    """Time fits of ours and a peer's at its best setting. It counts if our training loss is at most 1 % above."""
+def time_fits(
+    peer: Contender, drawn: Drawn, repeats: int, probe_rows: int, own: Contender = OURS, judged_by: str = "train_loss"
+) -> dict[str, Any]:
+    """Time fits of ours and a peer's at its best setting. It counts if our loss is at most 1 % above theirs."""
     setting = best_setting(peer, drawn, probe_rows)
     models: dict[str, Fitted] = {}
 
@@ -94,7 +96,7 @@ def time_fits(peer: Contender, drawn: Drawn, repeats: int, probe_rows: int, own:
     works = {"ours": work(own, own.settings[0]), "theirs": work(peer, setting)}
     times = in_turn(works, repeats)
     ours, theirs = described(models[own.name], drawn), described(models[peer.name], drawn)
-    counts = ours["train_loss"] <= 1.01 * theirs["train_loss"]
+    counts = ours[judged_by] <= 1.01 * theirs[judged_by]
     return {**timing_row(times["ours"], times["theirs"]), "setting": str(setting), "counts": counts,
             "ours": ours, "theirs": theirs}  # fmt: skip
 

@@ -15,8 +15,8 @@ Where there are n rows only, ours fits pairs of disjoint halves: half the square
 variance of a model of n / 2 rows, without bias. Beside the ratio there is `one_table`: time at equal Monte Carlo
 standard error, over repetitions on the same table, between draws of bootstraps or halves.
 
-Standard errors of mlxtend's loop are those of bootstraps grown by our engine: a hundred tables by mlxtend itself would
-take most of an hour. The row holds the estimates of both on the timed table. The truth is planted: fresh tables of n
+Standard errors of mlxtend's loop are those of bootstraps grown by our engine: sixty tables by mlxtend itself would
+take half an hour. The row holds the estimates of both on the timed table. The truth is planted: fresh tables of n
 and of n / 2 rows, drawn from the law, one fit each by the estimator.
 """
 
