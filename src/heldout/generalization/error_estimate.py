@@ -49,7 +49,7 @@ class ErrorEstimate:
         The metric on the rows each model was fitted on. Its distance to `error` is not the variance:
         1-nearest neighbours has training error 0 whatever its variance.
     method : str
-        "corrected_repeated_kfold", "corrected_t_groups", "block_t", "wald" or "range"; "wilson", "t" or
+        "corrected_repeated_kfold", "corrected_t_groups", "block_t", "wald" or "range"; "out_of_bag"; "wilson", "t" or
         "t_groups" for a separate test file.
     estimand : str
         What the number estimates, as a sentence.

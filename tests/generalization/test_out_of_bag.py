@@ -1,0 +1,155 @@
+"""Out-of-bag losses become an error with an interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from heldout.errors import InvalidInput
+from heldout.generalization import corrected_squared_losses, out_of_bag_error
+from heldout.losses import METRICS
+
+from statistical import assert_rate, power
+
+RUNS = 400
+CLAIMED = 0.92
+
+
+def of(losses, **options):
+    settings = {"metric": "mse", "n_members": np.full(len(losses), 3), "ensemble_size": 8} | options
+    return out_of_bag_error(losses, **settings)
+
+
+def test_rows_get_students_interval():
+    losses = np.random.default_rng(0).exponential(size=50)
+    estimate = of(losses, confidence_level=0.9)
+    low, high = stats.t.interval(0.9, 49, losses.mean(), stats.sem(losses))
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx((low, high))
+    assert (estimate.error, estimate.standard_error) == pytest.approx((losses.mean(), stats.sem(losses)))
+    assert (estimate.method, estimate.n_fits, estimate.n_rows, estimate.n_units) == ("out_of_bag", 8, 50, 50)
+    assert (estimate.note, estimate.indicative, estimate.training_error) == (None, False, None)
+
+
+def test_ends_go_over_to_the_metric():
+    losses = np.random.default_rng(0).exponential(size=50)
+    squared, root = of(losses, training_loss=0.25), of(losses, metric="rmse", training_loss=0.25)
+    assert (root.ci_low, root.ci_high) == pytest.approx((squared.ci_low**0.5, squared.ci_high**0.5))
+    assert (root.error, root.training_error, root.metric) == (pytest.approx(squared.error**0.5), 0.5, "rmse")
+    accuracy = of((losses > 1).astype(float), metric=METRICS["accuracy"])
+    assert accuracy.error == pytest.approx(np.mean(losses <= 1))
+    assert accuracy.ci_low < accuracy.error < accuracy.ci_high
+
+
+def test_groups_are_the_units():
+    losses, groups = np.random.default_rng(0).exponential(size=120), np.repeat(np.arange(20), 6)
+    estimate = of(losses, units=groups)
+    means = losses.reshape(20, 6).mean(axis=1)
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx(
+        stats.t.interval(0.95, 19, means.mean(), stats.sem(means))
+    )
+    assert (estimate.n_units, estimate.indicative) == (20, False)
+    assert "rows of new groups" in estimate.estimand
+    few = of(losses, units=groups // 2)
+    assert (few.indicative, few.note) == (True, "only 10 groups: the interval is indicative")
+    fewer = of(losses, units=groups // 5)
+    ends = losses.reshape(4, 30).mean(axis=1)
+    assert (fewer.method, fewer.ci_low, fewer.ci_high, fewer.standard_error) == ("range", None, None, None)
+    assert fewer.note == f"no interval from 4 groups: the lowest has {ends.min():.4g}, the highest {ends.max():.4g}"
+    one = of(losses, units=np.zeros(120))
+    assert (
+        one.note
+        == f"no interval from one of the groups: the lowest has {losses.mean():.4g}, the highest {losses.mean():.4g}"
+    )
+
+
+def test_blocks_are_conditional_on_the_periods_seen():
+    losses, blocks = np.random.default_rng(0).exponential(size=40), np.repeat(np.arange(8), 5)
+    estimate = of(losses, units=blocks, kind="blocks")
+    assert "conditional on the periods seen" in estimate.estimand
+    assert "no interval has validated coverage" in estimate.note
+    assert (estimate.indicative, of(losses, units=blocks // 2, kind="blocks").indicative) == (False, True)
+    assert of(losses, units=blocks // 4, kind="blocks").method == "range"
+
+
+def test_the_estimand_says_how_many_members():
+    losses = np.arange(4.0)
+    plain = of(losses, n_members=[2, 3, 4, 5])
+    assert plain.estimand == (
+        "error on new rows of about 3.5 members averaged, as many as have a row out of bag; the ensemble has 8"
+    )
+    assert of(losses, corrected=True).estimand == "error on new rows of the ensemble of 8"
+
+
+def test_rows_in_every_bag_are_left_out_and_counted():
+    losses = np.array([1.0, np.nan, 3.0, np.nan])
+    estimate = of(losses, n_members=[1, 0, 2, 0])
+    assert (estimate.error, estimate.n_rows) == (2.0, 2)
+    assert estimate.note == "2 of 4 rows are in every bag and not judged"
+    assert np.isnan(estimate.losses[1])
+    alone = of([np.nan, 5.0], n_members=[0, 4])
+    assert (alone.method, alone.ci_low) == ("range", None)
+    assert alone.note.startswith("no interval from one of the rows: the lowest has 5, the highest 5; 1 of 2 rows is")
+
+
+def test_weights_count():
+    rng = np.random.default_rng(0)
+    losses, weight = rng.exponential(size=30), rng.integers(0, 4, 30)
+    copied = np.repeat(np.arange(30), weight)
+    weighted = of(losses, sample_weight=weight)
+    copies = of(losses[copied], units=copied)
+    assert (weighted.error, weighted.ci_low, weighted.ci_high) == pytest.approx(
+        (copies.error, copies.ci_low, copies.ci_high)
+    )
+    assert weighted.n_units == copies.n_units == np.count_nonzero(weight)
+    assert of(losses, sample_weight=weight / 7).ci_high == pytest.approx(weighted.ci_high)
+    assert of(np.ones(30), sample_weight=weight).standard_error == 0.0
+
+
+def test_what_cannot_be_judged_is_refused():
+    with pytest.raises(InvalidInput, match="none of 3 rows is out of any bag"):
+        of([np.nan] * 3, n_members=[0, 0, 0])
+    with pytest.raises(InvalidInput, match=r"n_members must have shape \(n_rows,\), got \(2,\) and \(3,\)"):
+        of([1.0, 2.0], n_members=[1, 2, 3])
+    with pytest.raises(InvalidInput, match="got inf in row 1"):
+        of([1.0, np.inf])
+    with pytest.raises(InvalidInput, match="row 1 has a loss but n_members 0"):
+        of([1.0, 2.0], n_members=[1, 0])
+    with pytest.raises(InvalidInput, match="ensemble_size must be 1 or more, got 0"):
+        of([1.0, 2.0], ensemble_size=0)
+    with pytest.raises(InvalidInput, match="unknown metric 'gini'"):
+        of([1.0, 2.0], metric="gini")
+    with pytest.raises(InvalidInput, match="kind must be 'groups' or 'blocks', got 'weeks'"):
+        of([1.0, 2.0], kind="weeks")
+    with pytest.raises(InvalidInput, match=r"units must have shape \(2,\), got \(1,\)"):
+        of([1.0, 2.0], units=[1])
+    with pytest.raises(InvalidInput, match="sample_weight is 0 in all 1 out-of-bag rows"):
+        of([1.0, np.nan], n_members=[1, 0], sample_weight=[0, 1])
+    with pytest.raises(InvalidInput, match="confidence_level must lie between 0 and 1, got 95"):
+        of([1.0, 2.0], confidence_level=95)
+
+
+def test_the_claim_would_be_refuted_by_a_coverage_of_five_sixths():
+    assert power(RUNS, CLAIMED, 0.83) > 0.9
+
+
+def test_a_planted_error_is_covered(seed):
+    # Members err by a normal bias of their own row and a normal spread: D is the bias' variance, V the spread's.
+    rng = np.random.default_rng(seed)
+    n_rows, size, bias, spread = 150, 10, 1.0, 2.0
+    truth, hits, above = bias**2 + spread**2 / size, 0, 0
+    for _ in range(RUNS):
+        errors = bias * rng.normal(size=n_rows) + spread * rng.normal(size=(size, n_rows))
+        out = rng.random((size, n_rows)) < 0.368
+        m = out.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            mean = np.where(out, errors, 0).sum(axis=0) / m
+            variance = np.square(np.where(out, errors - mean, 0)).sum(axis=0) / (m - 1)
+        losses = corrected_squared_losses(np.zeros(n_rows), mean, variance, m, size)
+        estimate = out_of_bag_error(losses, metric="mse", n_members=m, ensemble_size=size, corrected=True)
+        hits += estimate.ci_low <= truth <= estimate.ci_high
+        above += estimate.error > truth
+    assert_rate("95 % out-of-bag interval, planted error", int(hits), RUNS, at_least=CLAIMED)
+    # Means of skewed losses lie a little more often below than above; a correction left out would be far above always.
+    assert_rate("out-of-bag error above the planted one", int(above), RUNS, at_least=0.4)
+    assert_rate("out-of-bag error above the planted one", int(above), RUNS, at_most=0.6)
