@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from sklearn.pipeline import Pipeline
 
+from heldout import _joint_fits
 from heldout.boosting import BoostingClassifier, BoostingRegressor
 from heldout.generalization import OutOfFold, out_of_fold
 from heldout.learner import ONE_BY_ONE, TOGETHER, ReplicatedLearner
@@ -116,6 +117,16 @@ def test_the_parts_of_the_error_in_one_call(seed: int, setting: str, n_classes: 
     rtol = 0.0 if n_classes else tolerance(setting)
     for name in ("expected_loss_per_row", "variance_per_row", "per_partition"):
         np.testing.assert_allclose(getattr(joint, name), getattr(generic, name), rtol=rtol, atol=rtol)
+
+
+def test_members_count_where_the_memory_of_a_call_is_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = few_values(0)
+    monkeypatch.setattr(_joint_fits, "BYTES_AT_ONCE", 10 * 300 * 8)
+    calls = []
+    for replicas in (1, 5, 20):
+        model = BoostingRegressor(n_trees=2, replicas=replicas, resampling=None)
+        calls.append(out_of_fold(model, X, y, splitter=RandomFolds(4), loss="squared_error").n_calls)
+    assert calls == [1, 2, 4]
 
 
 def test_any_number_of_jobs_gives_the_same_bits(seed: int) -> None:
