@@ -1,8 +1,10 @@
 #include "judge.hpp"
 
 #include "arithmetic.hpp"
+#include "judge_kernels.hpp"
 #include "parallel.hpp"
 #include "replicas.hpp"
+#include "simd.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,44 +13,27 @@
 namespace heldout {
 namespace {
 
-constexpr std::size_t kTile = 512; // rows: sums of a tile stay in the nearest cache
 constexpr std::size_t kSmallestChunk = 1024;
 
 bool is_set(const Member &member, std::uint8_t bit, std::size_t row) {
   return member.role ? (member.role[row] & bit) != 0 : member.count[row] == 0;
 }
 
-// Sums over the members of a tile's rows, all of them side by side. The variance is taken around the first member's score d_k =
-// F_k - F_0, so that little is lost where members agree: (sum d^2 - (sum d)^2 / m) / (m - 1).
-struct Tile {
-  double sum[kTile], differences[kTile], squares[kTile], n_members[kTile];
-  double share[kTile]; // 1 where the member at hand is asked, else 0: a factor and no branch, since bags are as good as random
-
-  void add(const std::uint8_t *flags, std::uint8_t bit, std::uint8_t wanted, const double *scores, const double *pivot, std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) share[i] = static_cast<std::int32_t>((flags[i] & bit) == wanted);
-    for (std::size_t i = 0; i < n; ++i) {
-      const double difference = share[i] * (scores[i] - pivot[i]);
-      sum[i] += share[i] * scores[i];
-      differences[i] += difference;
-      squares[i] += difference * difference;
-      n_members[i] += share[i];
-    }
-  }
-};
-
 // Rows first .. first + n of the table into a tile; a role is looked up by its bit, a count by being 0.
-void sum_up(const std::vector<Member> &members, std::uint8_t bit, std::size_t first, std::size_t n, std::size_t offset, Tile &tile) {
-  std::fill_n(tile.sum, n, 0.0);
-  std::fill_n(tile.differences, n, 0.0);
-  std::fill_n(tile.squares, n, 0.0);
-  std::fill_n(tile.n_members, n, 0.0);
+void sum_up(const std::vector<Member> &members, std::uint8_t bit, std::size_t first, std::size_t n, std::size_t offset, TileSums &tile) {
+#ifdef HELDOUT_AVX2
+  const auto add = use_avx2() ? &add_member_avx2 : &add_member;
+#else
+  const auto add = &add_member;
+#endif
+  for (double *sums : {tile.sum, tile.differences, tile.squares, tile.n_members}) std::fill_n(sums, n, 0.0);
   const double *pivot = members.front().scores + offset + first;
   for (const Member &member : members) {
     const double *scores = member.scores + offset + first;
     if (member.role)
-      tile.add(member.role + first, bit, bit, scores, pivot, n);
+      add({member.role + first, bit, bit, scores, pivot}, n, tile);
     else
-      tile.add(member.count + first, 0xff, 0, scores, pivot, n);
+      add({member.count + first, 0xff, 0, scores, pivot}, n, tile);
   }
 }
 
@@ -72,7 +57,7 @@ void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::
   out.variance.resize(n_outputs * n);
   out.n_members.resize(n);
   team.chunks(n, kSmallestChunk, [&](std::size_t begin, std::size_t end, int) {
-    Tile tile;
+    TileSums tile;
     for (std::size_t at = begin; at < end;) {
       // As many listed rows as lie within a tile of the table.
       const std::size_t first = rows[at], last = std::min(n_rows, first + kTile);
@@ -102,7 +87,7 @@ Judge::Judge(const Targets &targets, const double *weight, const std::vector<std
 }
 
 double Judge::loss(const Summary &summary, int size, Team &team) const {
-  if (targets_.loss == Loss::squared) return squared_loss(summary, size);
+  if (targets_.loss == Loss::squared) return squared_loss(summary, size, team);
   Targets own = targets_;
   own.n_rows = rows_->size();
   own.target = target_.data();
@@ -110,19 +95,26 @@ double Judge::loss(const Summary &summary, int size, Team &team) const {
   return mean_loss(own, summary.mean.data(), team);
 }
 
-double Judge::squared_loss(const Summary &summary, int size) const {
+double Judge::squared_loss(const Summary &summary, int size, Team &team) const {
   const std::size_t n = rows_->size();
-  std::vector<double> values;
-  values.reserve(n);
-  for (std::size_t i = 0; i < n; ++i)
-    if (summary.n_members[i] > 1) values.push_back(summary.variance[i]);
-  const double usual = values.empty() ? 0.0 : weighted_mean(values, nullptr);
-  values.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
-    values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+  std::vector<double> values(n);
+  double usual = 0.0; // variance of a row that has one member
+  if (std::find(summary.n_members.begin(), summary.n_members.end(), 1) != summary.n_members.end()) {
+    std::vector<double> several(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      several[i] = summary.n_members[i] > 1;
+      values[i] = summary.n_members[i] > 1 ? summary.variance[i] : 0.0;
+    }
+    const double mean = weighted_mean(values, several.data(), team);
+    if (std::isfinite(mean)) usual = mean; // else no row has several
   }
-  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data());
+  team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
+    for (std::size_t i = first; i < last; ++i) {
+      const double error = summary.mean[i] - target_[i], variance = summary.n_members[i] > 1 ? summary.variance[i] : usual;
+      values[i] = (error * error + variance * (1.0 / size - 1.0 / summary.n_members[i])) / 2;
+    }
+  });
+  return weighted_mean(values, weight_.empty() ? nullptr : weight_.data(), team);
 }
 
 double Judge::loss_of_members(const std::vector<Member> &members, Team &team) const {
@@ -141,7 +133,7 @@ double Judge::loss_of_members(const std::vector<Member> &members, Team &team) co
       losses[i] = sum / m;
     }
   });
-  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data());
+  return weighted_mean(losses, weight_.empty() ? nullptr : weight_.data(), team);
 }
 
 } // namespace heldout

@@ -19,6 +19,25 @@ struct Member {
   const double *scores;
 };
 
+// Sums over the members of rows that lie side by side. The variance is taken around the first member's score, d_k = F_k - F_0,
+// so that little is lost where members agree: (sum d^2 - (sum d)^2 / m) / (m - 1).
+constexpr std::size_t kTile = 512; // rows: sums of a tile stay in the nearest cache
+struct TileSums {
+  double sum[kTile], differences[kTile], squares[kTile], n_members[kTile];
+  double share[kTile]; // 1 where the member at hand is asked, else 0: a factor and no branch, since bags are as good as random
+};
+
+// One member's rows of a tile: it is asked where the flag's bits are as wanted.
+struct MemberRows {
+  const std::uint8_t *flags;
+  std::uint8_t bit, wanted;
+  const double *scores, *pivot;
+};
+
+#ifdef HELDOUT_AVX2
+void add_member_avx2(const MemberRows &from, std::size_t n, TileSums &tile);
+#endif
+
 // Mean and variance over the members for which `bit` is set, row by row; members are added up in their order.
 void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::vector<std::uint32_t> &rows, std::size_t n_rows,
                std::size_t n_outputs, Team &team, Summary &out);
@@ -37,7 +56,7 @@ public:
   double loss_of_members(const std::vector<Member> &members, Team &team) const;
 
 private:
-  double squared_loss(const Summary &summary, int size) const;
+  double squared_loss(const Summary &summary, int size, Team &team) const;
 
   const std::vector<std::uint32_t> *rows_ = nullptr;
   Targets targets_; // of the rows judged, side by side

@@ -38,7 +38,9 @@ public:
   void add(double value, std::int64_t times) {
     if (times != 0) sum_ += static_cast<std::int64_t>(std::nearbyint(value * half_ * rest_)) * times;
   }
-  double value() const { return std::ldexp(static_cast<double>(sum_), -shift_); }
+  double value() const { return value_of(sum_); }
+  double value_of(std::int64_t sum) const { return std::ldexp(static_cast<double>(sum), -shift_); }
+  std::int64_t integer() const { return sum_; }
 
 private:
   int shift_ = 0;
@@ -93,24 +95,50 @@ void differentiate(const Targets &t, int output, const double *scores, const dou
 double mean_loss(const Targets &t, const double *scores, Team &team) {
   std::vector<double> normalisers, losses(t.n_rows);
   if (t.loss == Loss::softmax) log_normalisers(scores, t.n_rows, t.n_outputs, team, normalisers);
-  for (std::size_t row = 0; row < t.n_rows; ++row) losses[row] = loss_of(t, row, scores, normalisers);
-  return weighted_mean(losses, t.weight);
+  team.chunks(t.n_rows, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
+    for (std::size_t row = first; row < last; ++row) losses[row] = loss_of(t, row, scores, normalisers);
+  });
+  return weighted_mean(losses, t.weight, team);
 }
 
-double weighted_mean(const std::vector<double> &values, const double *weight) {
+double weighted_mean(const std::vector<double> &values, const double *weight, Team &team) {
+  struct Part {
+    double largest = 0.0, heaviest = 0.0;
+    bool finite = true;
+    std::int64_t sum = 0, weights = 0;
+  };
   const std::size_t n = values.size();
-  double largest = 0.0, heaviest = weight ? 0.0 : 1.0;
-  for (std::size_t row = 0; row < n; ++row) {
-    const double value = weight ? weight[row] * values[row] : values[row];
-    if (!std::isfinite(value)) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, std::fabs(value));
-    if (weight) heaviest = std::max(heaviest, weight[row]);
+  std::vector<Part> parts(static_cast<std::size_t>(team.size()));
+  const auto weighed = [&](std::size_t row) { return weight ? weight[row] * values[row] : values[row]; };
+  team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int at) {
+    Part part;
+    for (std::size_t row = first; row < last; ++row) {
+      part.finite = part.finite && std::isfinite(weighed(row));
+      part.largest = std::max(part.largest, std::fabs(weighed(row)));
+      part.heaviest = std::max(part.heaviest, weight ? weight[row] : 1.0);
+    }
+    parts[static_cast<std::size_t>(at)] = part;
+  });
+  Part all;
+  for (const Part &part : parts) {
+    if (!part.finite) return std::numeric_limits<double>::infinity();
+    all.largest = std::max(all.largest, part.largest);
+    all.heaviest = std::max(all.heaviest, part.heaviest);
   }
-  FixedPoint sum(largest, n), all(heaviest, n);
-  for (std::size_t row = 0; row < n; ++row) sum.add(weight ? weight[row] * values[row] : values[row], 1);
-  if (!weight) return sum.value() / static_cast<double>(n);
-  for (std::size_t row = 0; row < n; ++row) all.add(weight[row], 1);
-  return sum.value() / all.value();
+  if (!(all.heaviest > 0.0)) return std::numeric_limits<double>::infinity();
+  team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int at) {
+    FixedPoint sum(all.largest, n), weights(all.heaviest, n);
+    for (std::size_t row = first; row < last; ++row) sum.add(weighed(row), 1);
+    for (std::size_t row = first; weight && row < last; ++row) weights.add(weight[row], 1);
+    parts[static_cast<std::size_t>(at)].sum = sum.integer();
+    parts[static_cast<std::size_t>(at)].weights = weights.integer();
+  });
+  for (const Part &part : parts) {
+    all.sum += part.sum;
+    all.weights += part.weights;
+  }
+  const double total = FixedPoint(all.largest, n).value_of(all.sum);
+  return total / (weight ? FixedPoint(all.heaviest, n).value_of(all.weights) : static_cast<double>(n));
 }
 
 std::vector<double> best_constants(const Targets &t, const std::uint8_t *count) {

@@ -45,8 +45,9 @@ void normaliser_rows_avx2(const double *scores, std::size_t n_rows, int n_output
 // The weighted mean of the rows' loss (squared: (F - y)^2 / 2), from integer sums; infinity where one is not finite.
 double mean_loss(const Targets &targets, const double *scores, Team &team);
 
-// The weighted mean of values by row, from integer sums: their order does not matter. Infinity where one is not finite.
-double weighted_mean(const std::vector<double> &values, const double *weight);
+// The weighted mean of values by row (null: all weigh 1), from integer sums: their order does not matter. Infinity where one
+// is not finite or nothing weighs.
+double weighted_mean(const std::vector<double> &values, const double *weight, Team &team);
 
 // The score that every row starts from, the best constant: mean, log odds, log shares. Sums are of integers, so the
 // order of rows does not matter. `count` is null or the multiplicity of each row.

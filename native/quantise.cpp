@@ -1,6 +1,7 @@
 #include "quantise.hpp"
 
 #include "parallel.hpp"
+#include "simd.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +12,6 @@ namespace {
 
 constexpr std::size_t kSmallestChunk = 2048;
 constexpr int kBitsOfMean = 7, kLeastFlushedBits = 8;
-constexpr std::int64_t kSmallGradient = 4096; // its 8 lowest bits are 6 % of it
 
 // Sums of magnitudes are taken at a power of two that leaves room for n rows of the largest one.
 struct Magnitude {
@@ -183,18 +183,11 @@ Scale choose(const Measured &m, bool unit_hessian, const FormatRule &rule) {
   return flushed_resolves(m, rule) ? flushed_scale(m, rule) : wide_scale(m);
 }
 
-struct Packed {
-  Sums total;
-  std::int64_t lost = 0;  // count of rows whose gradient is not 0 but rounds to it
-  std::int64_t small = 0; // count of rows whose gradient is not 0 but below kSmallGradient
-};
-
 template <bool Unit, bool Hessian, bool Count>
-Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first, std::size_t last, std::int64_t *words) {
+void pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first, std::size_t last, std::int64_t *words, Packed &packed) {
   const double of_gradient = std::ldexp(1.0, scale.gradient_exponent);
   const double of_hessian = std::ldexp(1.0, scale.hessian_exponent);
   const std::int64_t one = rounded(of_hessian);
-  Packed packed;
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
     const float gradient = from_bits(bits_if_counted<Count>(rows.gradient, rows.count, row));
@@ -203,6 +196,7 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
     if (Unit) packed.small += count * static_cast<std::int64_t>((of_one != 0) & (of_one < kSmallGradient) & (of_one > -kSmallGradient));
     packed.total.gradient += g;
     packed.total.count += count;
+    if (Unit) packed.total.hessian += count;
     if (Unit) {
       words[row] = static_cast<std::int64_t>(static_cast<std::uint64_t>(g) << kUnitCountBits) + count;
       continue;
@@ -217,8 +211,6 @@ Packed pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first,
                    (h << kNarrowCountBits) + count;
     }
   }
-  if (Unit) packed.total.hessian = packed.total.count;
-  return packed;
 }
 
 Packed pack(const Derivatives &rows, const Scale &scale, Team &team, LargeVector<std::int64_t> &words) {
@@ -229,7 +221,11 @@ Packed pack(const Derivatives &rows, const Scale &scale, Team &team, LargeVector
     auto *function = unit ? (rows.count ? &pack_rows<true, false, true> : &pack_rows<true, false, false>)
                      : rows.hessian ? (rows.count ? &pack_rows<false, true, true> : &pack_rows<false, true, false>)
                                     : (rows.count ? &pack_rows<false, false, true> : &pack_rows<false, false, false>);
-    parts[static_cast<std::size_t>(thread)] = function(rows, scale, first, last, words.data());
+    Packed &part = parts[static_cast<std::size_t>(thread)];
+#ifdef HELDOUT_AVX2
+    if (scale.format != Format::wide && use_avx2()) first = pack_rows_avx2(rows, scale, first, last, words.data(), part);
+#endif
+    function(rows, scale, first, last, words.data(), part);
   });
   Packed all;
   for (const Packed &part : parts) {

@@ -71,6 +71,20 @@ struct Quantised {
 // Order-free: exponents come from maxima and integer sums, rounding is to nearest (ties to even) row by row.
 void quantise(const Derivatives &rows, const FormatRule &rule, Team &team, Quantised &out);
 
+struct Packed {
+  Sums total;
+  std::int64_t lost = 0;  // count of rows whose gradient is not 0 but rounds to it
+  std::int64_t small = 0; // unit: count of rows whose gradient is not 0 but below kSmallGradient
+};
+
+constexpr std::int64_t kSmallGradient = 4096; // its 8 lowest bits are 6 % of it
+
+#ifdef HELDOUT_AVX2
+// Packs rows from `first` on into one word each, four at a time, and returns where it stopped; not for wide words.
+std::size_t pack_rows_avx2(const Derivatives &rows, const Scale &scale, std::size_t first, std::size_t last, std::int64_t *words,
+                           Packed &packed);
+#endif
+
 // The sums of a packed word (or of two).
 Sums unpack(const Scale &scale, const std::int64_t *words, std::size_t plane_stride);
 

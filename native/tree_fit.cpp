@@ -86,29 +86,25 @@ void TreeFitter::carry(const Tree &tree, const std::vector<std::uint32_t> &rows,
 
 void TreeFitter::refit(const Targets &targets, const Bag &bag, const std::vector<std::uint32_t> &following, int output, double *scores,
                        const double *log_normaliser, Tree &tree) {
-  if (tree.n_nodes() > 1) {
-    derive(targets, bag, output, scores, log_normaliser);
-    following_.assign(bag.rows, bag.rows + bag.n_rows);
-    scratch_.resize(bag.n_rows);
-    descend(matrix_, tree, following_.data(), bag.n_rows, scratch_.data(), team_, nodes_);
-    for_leaves(tree.n_nodes(), bag.n_rows, [&](std::size_t node) {
-      if (tree.feature[node] >= 0) return;
-      const std::uint32_t *own = following_.data() + nodes_[node].first;
-      const std::size_t n = nodes_[node].size;
-      std::int64_t counts = static_cast<std::int64_t>(n);
-      if (bag.count) {
-        counts = 0;
-        for (std::size_t k = 0; k < n; ++k) counts += bag.count[own[k]];
-      }
-      tree.count[node] = counts;
-      tree.value[node] = summed_value(targets, bag.count, own, n, counts);
-      for (std::size_t k = 0; k < n; ++k) scores[own[k]] += tree.value[node];
-    });
-    for (std::size_t node = tree.n_nodes(); node-- > 0;) // children come behind their parent
-      if (tree.feature[node] >= 0) {
-        const auto left = static_cast<std::size_t>(tree.left[node]);
-        tree.count[node] = tree.count[left] + tree.count[left + 1];
-      }
+  following_.assign(bag.rows, bag.rows + bag.n_rows);
+  scratch_.resize(bag.n_rows);
+  descend(matrix_, tree, following_.data(), bag.n_rows, scratch_.data(), team_, nodes_);
+  const bool is_constant = tree.n_nodes() == 1;
+  if (!is_constant) derive(targets, bag, output, scores, log_normaliser);
+  for_leaves(tree.n_nodes(), bag.n_rows, [&](std::size_t node) {
+    if (tree.feature[node] >= 0) return;
+    const std::uint32_t *own = following_.data() + nodes_[node].first;
+    const std::size_t n = nodes_[node].size;
+    tree.count[node] = 0;
+    for (std::size_t k = 0; k < n; ++k) tree.count[node] += bag.count ? bag.count[own[k]] : 1;
+    if (is_constant) return;
+    tree.value[node] = summed_value(targets, bag.count, own, n, tree.count[node]);
+    for (std::size_t k = 0; k < n; ++k) scores[own[k]] += tree.value[node];
+  });
+  for (std::size_t node = tree.n_nodes(); node-- > 0;) { // children come behind their parent
+    if (tree.feature[node] < 0) continue;
+    const auto left = static_cast<std::size_t>(tree.left[node]);
+    tree.count[node] = tree.count[left] + tree.count[left + 1];
   }
   carry(tree, following, scores);
 }

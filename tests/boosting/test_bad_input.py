@@ -63,7 +63,7 @@ class Text:
         ("max_features", 0, "max_features must be a finite number above 0 and at most 1, got 0"),
         ("max_features", 1.5, "got 1.5"),
         ("max_features", True, "got True"),
-        ("early_stopping", 0, "early_stopping must be True, False or a number of rounds above 0, got 0"),
+        ("early_stopping", 0, 'early_stopping must be True, False, "out_of_bag" or a number of rounds above 0, got 0'),
         ("early_stopping", "yes", "got 'yes'"),
         ("early_stopping", 3, "early_stopping needs rows to judge the rounds by, got early_stopping=3 and no X_val"),
         ("n_jobs", 0, "n_jobs must be None or a whole number other than 0, got 0"),

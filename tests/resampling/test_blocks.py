@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from heldout.errors import InvalidInput
+from heldout.learner import PREDICTED, STOPS
 from heldout.resampling import Blocks
 
 
@@ -21,7 +22,7 @@ def roles_by_distance(weights, gap):
         training = [row for row in range(len(weights)) if weights[row, replica] > 0]
         for row in range(len(weights)):
             if all(abs(row - other) > gap for other in training):
-                roles[row, replica] = 3
+                roles[row, replica] = STOPS | PREDICTED
     return roles
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heldout.errors import InvalidInput
+from heldout.learner import PREDICTED, STOPS
 from heldout.resampling import Given
 
 WEIGHTS = [[2, 0], [0, 1], [255, 1]]
@@ -119,8 +120,10 @@ def test_roles_that_cannot_be_used_are_refused_with_their_place(roles, said):
         Given(WEIGHTS, roles)
 
 
-def test_a_training_row_may_have_its_prediction_wanted():
-    assert Given(WEIGHTS, np.full((3, 2), 2)).draw(3, 2).roles.tolist() == [[2, 2]] * 3
+def test_a_training_row_may_have_its_prediction_wanted_but_not_stop():
+    assert Given(WEIGHTS, np.full((3, 2), PREDICTED)).draw(3, 2).roles.tolist() == [[PREDICTED] * 2] * 3
+    with pytest.raises(InvalidInput, match=f"roles must not have bit 1 .*, got {STOPS} in row 0, column 0"):
+        Given(WEIGHTS, np.full((3, 2), STOPS))
 
 
 @pytest.mark.parametrize(("n_rows", "n_replicas"), [(4, 2), (3, 5), (2, 3)])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from heldout._random import seed_of
 from heldout._threads import n_threads
+from heldout.boosting.asked_sets import asked_sets, checked_groups
 from heldout.boosting.features import native_floats, usable_features
-from heldout.boosting.fitting import Round
+from heldout.boosting.fitting import Round, as_before_unless_done, fit_rounds
+from heldout.boosting.importances import OutOfBagImportances, permuted_out_of_bag
+from heldout.boosting.lessons import Lesson
+from heldout.boosting.members import Members
 from heldout.boosting.parameters import FitPlan, checked_plan
+from heldout.boosting.replicated_fit import fit_replicated, forget_replicas, predictions_of_sets
+from heldout.boosting.weights import counts_and_factors
 from heldout.errors import InvalidInput
 from heldout.trees import TreeEnsemble
 
@@ -30,6 +38,35 @@ class BoostedTrees(BaseEstimator):
 
     _losses: tuple[str, ...] = ()
 
+    def _usable_target(self, y: Any) -> Any:
+        """Return a target before scikit-learn looks at it."""
+        return y
+
+    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
+        """Return what scikit-learn's checks make of rows and target."""
+        return validate_data(  # type: ignore[no-any-return]
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            y_numeric=self._losses == ("squared_error",),
+            multi_output=False,
+        )
+
+    def _lesson(self, target: NDArray[Any]) -> Lesson:
+        """Return what is learned from the target."""
+        raise NotImplementedError
+
+    def _predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn scores, shape (n, n_outputs), into values or probabilities."""
+        raise NotImplementedError
+
+    def _judging(self, target: NDArray[Any]) -> Lesson:
+        """Return what predictions of the fitted model are judged by."""
+        raise NotImplementedError
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -44,6 +81,187 @@ class BoostedTrees(BaseEstimator):
                 f"callback must be None or callable, got {callback!r:.60}: pass a function that takes a Round"
             )
         return checked_plan(self)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any, callback: Callback | None
+    ) -> None:
+        """Check what came, fit, and leave the estimator as it was if anything fails."""
+        plan = self._plan(callback)
+        X, y = usable_features(X), self._usable_target(y)
+        with as_before_unless_done(self):
+            checked, target = self._checked(X, y, reset=self._begins_anew())
+            rows = native_floats(checked)
+            count, factor = counts_and_factors(sample_weight, rows.shape[0])
+            labels = checked_groups(plan, groups, rows.shape[0])
+            lesson = self._lesson(target)
+            target_val = None if y_val is None else lesson.judged(y_val)
+            if plan.draws:
+                weight = factor if factor is not None or count is None else count.astype(np.float64)
+                fit_replicated(self, plan, rows, lesson, weight, X_val, target_val, labels, callback)
+            else:
+                fit_rounds(self, plan, rows, lesson.objective(count, factor), X_val, target_val, callback)
+                forget_replicas(self)
+
+    def fit_replicas(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        weights: ArrayLike,
+        roles: ArrayLike | None = None,
+        ensemble_of: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        seeds: Sequence[int] | None = None,
+        groups: ArrayLike | None = None,
+    ) -> NDArray[np.float64]:
+        """Fit a model to each of many training sets of one table, in one call, and return what they predict for it.
+
+        The predictions are those of a loop of fits, ``clone(self).fit(X[w > 0], y[w > 0], sample_weight=w[w > 0])`` for
+        each column w, except that all sets are cut into the bins of the whole table (by `X` and `sample_weight` alone).
+        So it suits splits of rows or groups that could come in any order; where the future must not shape a bin, fit in
+        a loop. Each model draws its replicas, and stops, by its own training rows. The estimator stays as it was.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+        y : array, shape (n_rows,)
+        weights : array of whole numbers from 0 to 255, shape (n_rows, n_sets)
+            How often each row is in each training set; 0 leaves it out.
+        roles : array of int, shape (n_rows, n_sets), optional
+            Bits: `heldout.learner.PREDICTED`, the prediction of the row is wanted, which is a fitted value where the
+            weight is above 0; `STOPS`, the row judges the rounds of a set that it is not in, with `early_stopping` True
+            or a number. By default all rows left out are predicted.
+        ensemble_of : array of int, shape (n_sets,), optional
+            Sets with one number, from 0 on, are averaged (by score); by default each is by itself.
+        sample_weight : array of numbers, shape (n_rows,), optional
+            Whole numbers multiply `weights` (in sets where a product would pass 255 they multiply losses instead);
+            others multiply losses.
+        seeds : sequence of int, optional
+            The `random_state` of each model; by default that of the estimator for all.
+        groups : array, shape (n_rows,), optional
+            As in `fit`.
+
+        Returns
+        -------
+        predictions : array of float64, shape (n_ensembles, n_rows) or (n_ensembles, n_rows, n_classes)
+            Values, or probabilities of ``numpy.unique(y)``; NaN where no prediction was wanted. A class that a set
+            lacks gets a small probability.
+
+        Raises
+        ------
+        InvalidInput
+            As `fit`; weights, roles, ensembles or seeds of another shape or out of range; a set without rows; rows that
+            would both stop a model and be predicted by it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heldout import BoostingRegressor
+        >>> X = np.repeat([[0.0], [1.0]], 50, axis=0)
+        >>> folds = np.arange(100)[:, None] % 2 != [0, 1]
+        >>> BoostingRegressor().fit_replicas(X, X[:, 0], folds)[:, :2].round(2)
+        array([[ 0., nan],
+               [nan,  0.]])
+        """
+        plan = self._plan(None)
+        probe = copy.copy(self)  # what checks leave on an estimator shall not be seen on this one
+        checked, target = probe._checked(usable_features(X), self._usable_target(y), reset=True)
+        rows = native_floats(checked)
+        count, factor = counts_and_factors(sample_weight, rows.shape[0])
+        weight = factor if factor is not None or count is None else count.astype(np.float64)
+        asked = asked_sets(plan, rows.shape[0], weights, roles, ensemble_of, weight, seeds, groups)
+        return predictions_of_sets(plan, rows, probe._lesson(target), weight, asked)
+
+    def out_of_bag_importances(
+        self, X: ArrayLike, y: ArrayLike, *, n_repeats: int = 5, random_state: Any = None
+    ) -> OutOfBagImportances:
+        """Return by how much the loss on rows out of bag rises when a feature's values are shuffled.
+
+        Each row is predicted by the replicas that have left it out, so a feature that they have merely learned by heart
+        gets nothing. Features that tell the same share what they tell: each can be shuffled at little loss.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+            The rows of the fit, in the same order.
+        y : array, shape (n_rows,)
+        n_repeats : int, default 5
+            Shuffles of each feature.
+        random_state : int, generator or None
+
+        Returns
+        -------
+        OutOfBagImportances
+            Mean rise of the squared error or the log loss, with an interval, for each feature.
+
+        Raises
+        ------
+        InvalidInput
+            A model of one replica, or whose replicas left no row out; another number of rows than in the fit.
+
+        References
+        ----------
+        Breiman (2001). Random Forests. Machine Learning 45. Section 10.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heldout import BoostingRegressor
+        >>> X = np.random.default_rng(0).normal(size=(200, 2))
+        >>> model = BoostingRegressor(replicas=5, resampling="subsample", random_state=0).fit(X, X[:, 1])
+        >>> found = model.out_of_bag_importances(X, X[:, 1], random_state=0)
+        >>> bool(found.ci_low[1] > 1), bool(abs(found.mean[0]) < 0.1)
+        (True, True)
+        """
+        check_is_fitted(self, "ensemble_")
+        members = self._kept_members("out_of_bag_importances")
+        checked, target = copy.copy(self)._checked(usable_features(X), self._usable_target(y), reset=False)
+        if len(checked) != members.n_rows:
+            raise InvalidInput(
+                f"X must be the {members.n_rows} rows of the fit, in their order, got {len(checked)} rows: only for "
+                "these is it known which replicas left them out"
+            )
+        return permuted_out_of_bag(
+            self._judging(target),
+            members,
+            self.ensemble_,
+            native_floats(checked),
+            n_repeats=n_repeats,
+            seed=seed_of(random_state),
+            n_threads=n_threads(self.n_jobs),
+        )
+
+    @property
+    def members_(self) -> TreeEnsemble:
+        """The replicas' own trees, of which `ensemble_` is the mean; only there with several replicas.
+
+        Output k * n_outputs + o is score o of replica k. They are as they were judged: before leaf values were
+        recomputed from all rows, where the fit was stopped by rows out of bag.
+        """
+        check_is_fitted(self, "ensemble_")
+        if "_members" not in self.__dict__:
+            raise AttributeError(
+                f"members_ is there with replicas=2 or more, got a {type(self).__name__} of one replica"
+            )
+        members: Members = self._members
+        return members.trees(self.ensemble_)
+
+    def _kept_members(self, what: str) -> Members:
+        members: Members | None = self.__dict__.get("_members")
+        if members is None:
+            raise InvalidInput(f"{what} needs several replicas, got a model of one: fit with replicas=10, say")
+        return members
+
+    def _std_of_members(self, X: Any) -> NDArray[np.float64]:
+        """Return the standard deviation of the replicas' predictions, shape (n_rows, 1) or (n_rows, n_classes)."""
+        X = self._features(X)
+        members = self._kept_members("return_std")
+        found = []
+        for _, scores in members.scores(self.ensemble_, X, self._threads_for(X.shape[0])):
+            n_rows, n_replicas, n_outputs = scores.shape
+            values = self._predictions(scores.reshape(-1, n_outputs)).reshape(n_rows, n_replicas, -1)
+            found.append(values.std(axis=1, ddof=1))
+        return np.concatenate(found)
 
     def _features(self, X: Any) -> NDArray[np.floating[Any]]:
         """Check X for a prediction. A plain array of the right width takes the short way."""
@@ -83,9 +301,15 @@ class BoostedTrees(BaseEstimator):
         X = self._features(X)
         ensemble: TreeEnsemble = self.ensemble_
         scores = np.tile(ensemble.base, (X.shape[0], 1))
-        for first in range(0, ensemble.n_trees, ensemble.n_outputs):
-            ensemble.add_trees(X, scores, first, first + ensemble.n_outputs, self._threads_for(X.shape[0]))
+        for first in range(0, ensemble.n_trees, self._trees_of_a_round):
+            ensemble.add_trees(X, scores, first, first + self._trees_of_a_round, self._threads_for(X.shape[0]))
             yield scores.copy()
+
+    @property
+    def _trees_of_a_round(self) -> int:
+        members: Members | None = self.__dict__.get("_members")
+        ensemble: TreeEnsemble = self.ensemble_
+        return ensemble.n_outputs * (1 if members is None else members.n_replicas)
 
     def apply(self, X: ArrayLike) -> NDArray[np.int32]:
         """Return the leaf of each row in each tree.
@@ -97,7 +321,8 @@ class BoostedTrees(BaseEstimator):
         Returns
         -------
         leaves : array of int32, shape (n_rows, n_trees)
-            The leaf's node number in its tree. Several classes have a tree each per round, side by side.
+            The leaf's node number in its tree. Trees stand round by round, of each round replica by replica, of each
+            replica class by class.
         """
         X = self._features(X)
         ensemble: TreeEnsemble = self.ensemble_
@@ -107,11 +332,11 @@ class BoostedTrees(BaseEstimator):
     def n_trees_(self) -> int:
         """Rounds in the model: fewer than `n_trees` where the fit was stopped."""
         check_is_fitted(self, "ensemble_")
-        return int(self.ensemble_.n_trees // self.ensemble_.n_outputs)
+        return int(self.ensemble_.n_trees // self._trees_of_a_round)
 
     @property
     def feature_importances_(self) -> NDArray[np.float64]:
-        """Share of each feature in the fall of the training loss by all splits, shape (n_features,).
+        """Share of each feature in the fall of the training loss by all splits of all replicas, shape (n_features,).
 
         Computed on training rows, so features that fit noise get a share too; all zeros where nothing was split.
         """

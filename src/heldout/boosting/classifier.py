@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
-from heldout.boosting.features import native_floats, usable_features
-from heldout.boosting.fitting import as_before_unless_done, fit_rounds
-from heldout.boosting.targets import class_codes, class_objective
-from heldout.boosting.weights import counts_and_factors, factors_of_classes, factors_together
+from heldout.boosting.lessons import ClassLesson, probabilities
+from heldout.boosting.targets import class_codes
 from heldout.errors import InvalidInput
 
 __all__ = ["BoostingClassifier"]
@@ -34,8 +31,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         Rounds.
     learning_rate, max_leaves, max_bins, min_leaf_weight, l2, max_features
         As in `BoostingRegressor`.
-    early_stopping, warm_start, n_jobs, random_state
-        As in `BoostingRegressor`.
+    replicas, resampling, early_stopping, warm_start, n_jobs, random_state
+        As in `BoostingRegressor`; replicas are averaged by score, before the link.
     class_weight : None, "balanced" or dict of class to weight, optional
         Multiplies the weights of a class's rows; "balanced" lets all classes weigh the same.
 
@@ -43,13 +40,22 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
     ----------
     classes_ : array, shape (n_classes,)
         Labels, sorted.
-    ensemble_ : TreeEnsemble
+    ensemble_, members_ : TreeEnsemble
     n_trees_ : int
         Rounds.
     feature_importances_ : array of float64, shape (n_features,)
     validation_losses_ : array of float64, shape (n_rounds,)
         Mean log loss on the validation rows after each round, NaN for rounds of a warm
         start that were not judged; empty without such rows.
+    oob_prediction_, oob_std_ : arrays of float64, shape (n_rows, n_classes)
+        Probabilities by the replicas that left a row out, and the standard deviation of theirs; as in
+        `BoostingRegressor`, like all that follows.
+    oob_members_ : array of int, shape (n_rows,)
+    oob_curve_ : OutOfBagCurve
+    oob_error_ : ErrorEstimate
+        Log loss of the replicas that left a row out, averaged: fewer than the model has, so it is a little too high.
+    error_if_bagged_, bagging_gain_ : float
+        That log loss, and by how much the mean loss of single replicas exceeds it.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.
@@ -84,7 +90,9 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         l2: float = 0.0,
         max_features: float = 1.0,
         class_weight: Any = None,
-        early_stopping: bool | int = False,
+        replicas: int = 1,
+        resampling: Any = "bootstrap",
+        early_stopping: bool | int | str = False,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -98,6 +106,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         self.l2 = l2
         self.max_features = max_features
         self.class_weight = class_weight
+        self.replicas = replicas
+        self.resampling = resampling
         self.early_stopping = early_stopping
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -111,6 +121,7 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         sample_weight: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         callback: Callback | None = None,
     ) -> BoostingClassifier:
         """Fit the model.
@@ -124,6 +135,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
             A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
         X_val, y_val : arrays, optional
             Rows to judge each round by; no tree is fitted to them.
+        groups : array, shape (n_rows,), optional
+            Which rows belong together, for a `resampling` that draws groups.
         callback : callable, optional
             Called with a `Round` after each round; a true answer ends the fit.
 
@@ -135,35 +148,37 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         ------
         InvalidInput
             Parameters out of range, columns that are no numbers, targets that are no classes, bad weights, sparse `X`,
-            `early_stopping` without validation rows, a validation row of a class that `y` lacks.
+            `early_stopping` without rows to judge by, a validation row of a class that `y` lacks, what `resampling`
+            cannot draw, `warm_start` with replicas.
+
+        Warns
+        -----
+        UserWarning
+            Once, where rows are in the bag of every replica: they have no prediction out of bag.
         """
-        plan = self._plan(callback)
-        X = usable_features(X)
-        with as_before_unless_done(self):
-            rows, target = validate_data(
-                self,
-                X,
-                y,
-                reset=self._begins_anew(),
-                dtype=[np.float64, np.float32],
-                ensure_all_finite=False,
-                multi_output=False,
-            )
-            check_classification_targets(target)
-            count, factor = counts_and_factors(sample_weight, rows.shape[0])
-            classes, codes = np.unique(target, return_inverse=True)
-            if not self._begins_anew() and not np.array_equal(classes, self.classes_):
-                raise InvalidInput(
-                    f"warm_start needs the classes it began with, {self.classes_.tolist()}, got {classes.tolist()}: "
-                    "fit a new model"
-                )
-            self.classes_ = classes
-            by_class = factors_of_classes(self.class_weight, classes, codes, count)
-            factor = factors_together(by_class, factor)
-            target_val = None if y_val is None else class_codes(np.asarray(y_val), classes)
-            objective = class_objective(codes, len(classes), factor, count)
-            fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
+        self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
         return self
+
+    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
+        rows, target = super()._checked(X, y, reset=reset)
+        check_classification_targets(target)
+        return rows, target
+
+    def _lesson(self, target: NDArray[Any]) -> ClassLesson:
+        lesson = ClassLesson.of(target, self.class_weight)
+        if not self._begins_anew() and not np.array_equal(lesson.classes, self.classes_):
+            raise InvalidInput(
+                f"warm_start needs the classes it began with, {self.classes_.tolist()}, got {lesson.classes.tolist()}: "
+                "fit a new model"
+            )
+        self.classes_ = lesson.classes
+        return lesson
+
+    def _predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return probabilities(scores, len(self.classes_))
+
+    def _judging(self, target: NDArray[Any]) -> ClassLesson:
+        return ClassLesson(self.classes_, class_codes(target, self.classes_, "y").astype(np.intp))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the scores before the link.
@@ -180,19 +195,40 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         raw = self._raw(X)
         return raw if len(self.classes_) > 2 else raw[:, 0]
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    @overload
+    def predict_proba(self, X: ArrayLike, *, return_std: Literal[False] = False) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict_proba(
+        self, X: ArrayLike, *, return_std: Literal[True]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    def predict_proba(
+        self, X: ArrayLike, *, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the probability of each class.
 
         Parameters
         ----------
         X : array of numbers, shape (n_rows, n_features)
+        return_std : bool, default False
+            As in `BoostingRegressor.predict`.
 
         Returns
         -------
         probability : array of float64, shape (n_rows, n_classes)
-            In the order of `classes_`.
+            In the order of `classes_`; by the mean score of the replicas.
+        std : array of float64, shape (n_rows, n_classes)
+            Standard deviation of the replicas' probabilities, divisor `replicas` - 1; only with `return_std`.
+
+        Raises
+        ------
+        InvalidInput
+            `return_std` of a model of one replica.
         """
-        return _probabilities(self._raw(X), len(self.classes_))
+        if return_std:
+            return probabilities(self._raw(X), len(self.classes_)), self._std_of_members(X)
+        return probabilities(self._raw(X), len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable class of each row.
@@ -216,24 +252,10 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
     def staged_predict_proba(self, X: ArrayLike) -> Iterator[NDArray[np.float64]]:
         """Yield the probability of each class after each round."""
         for raw in self._staged_raw(X):
-            yield _probabilities(raw, len(self.classes_))
+            yield probabilities(raw, len(self.classes_))
 
     def _labels(self, raw: NDArray[np.float64]) -> NDArray[Any]:
         if len(self.classes_) == 1:
             return np.full(len(raw), self.classes_[0])
         best = np.argmax(raw, axis=1) if raw.shape[1] > 1 else (raw[:, 0] > 0).astype(np.intp)
         return np.asarray(self.classes_[best])
-
-
-def _probabilities(raw: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-    from scipy.special import expit
-    from sklearn.utils.extmath import softmax
-
-    if n_classes == 1:
-        return np.ones((len(raw), 1))
-    if n_classes > 2:
-        # A row that is alone would lie contiguous, and its classes be added up in another order than beside other rows.
-        beside = np.repeat(raw, 2, axis=0) if len(raw) == 1 else raw
-        return np.asarray(softmax(np.asfortranarray(beside), copy=True))[: len(raw)]
-    second = expit(raw[:, 0])
-    return np.column_stack([1.0 - second, second])

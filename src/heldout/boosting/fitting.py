@@ -25,7 +25,14 @@ from heldout.trees import (
     grow_rounds,
 )
 
-__all__ = ["Round", "as_before_unless_done", "fit_rounds"]
+__all__ = [
+    "Round",
+    "as_before_unless_done",
+    "check_columns",
+    "checked_validation",
+    "fit_rounds",
+    "with_weights_below_1",
+]
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,10 @@ def fit_rounds(
         `early_stopping` without validation rows, half of them given, other columns than `X`, or fewer rounds asked for
         than a warm start has.
     """
-    if X.shape[1] > MOST_FEATURES:
-        raise InvalidInput(f"X must have at most {MOST_FEATURES} columns, got {X.shape[1]}: leave out some")
+    check_columns(X)
     before = _rounds_before(estimator, plan)
-    objective, plan = _with_weights_below_1(objective, plan)
-    held = _checked_validation(estimator, plan, X, X_val, target_val)
+    objective, plan = with_weights_below_1(objective, plan)
+    held = checked_validation(estimator, plan, X, X_val, target_val)
     binned = Binned.from_array(X, _weight_of_cuts(objective), plan.value_bins, n_threads=plan.n_threads)
     if before is not None:
         _check_that_bins_continue(before, binned)
@@ -110,6 +116,12 @@ def fit_rounds(
     estimator.validation_losses_ = _losses_of_rounds(estimator, n_before, losses)
 
 
+def check_columns(X: NDArray[np.floating[Any]]) -> None:
+    """Raise InvalidInput where there are more columns than a tree can ask for."""
+    if X.shape[1] > MOST_FEATURES:
+        raise InvalidInput(f"X must have at most {MOST_FEATURES} columns, got {X.shape[1]}: leave out some")
+
+
 def _losses_of_rounds(estimator: Any, n_before: int, losses: list[float]) -> NDArray[np.float64]:
     """Put losses behind those of the rounds before, NaN where these were not judged; a stop may have dropped some."""
     earlier = estimator.validation_losses_[:n_before] if n_before else np.empty(0)
@@ -124,7 +136,7 @@ def _weight_of_cuts(objective: Objective) -> NDArray[Any] | None:
     return objective.weight * objective.count
 
 
-def _with_weights_below_1(objective: Objective, plan: FitPlan) -> tuple[Objective, FitPlan]:
+def with_weights_below_1(objective: Objective, plan: FitPlan) -> tuple[Objective, FitPlan]:
     """Divide weights and l2 by one power of two: leaves stay the same to the bit, and float32 holds derivatives."""
     if objective.weight is None:
         return objective, plan
@@ -139,6 +151,10 @@ def _rounds_before(estimator: Any, plan: FitPlan) -> TreeEnsemble | None:
     before: TreeEnsemble | None = getattr(estimator, "ensemble_", None) if estimator.warm_start else None
     if before is None:
         return None
+    if before_members := estimator.__dict__.get("_members"):
+        raise InvalidInput(
+            f"warm_start goes on with a single model, got one of {before_members.n_replicas} replicas: fit a new model"
+        )
     n_rounds = before.n_trees // before.n_outputs
     if plan.growth.n_rounds < n_rounds:
         raise InvalidInput(
@@ -160,17 +176,18 @@ def _check_that_bins_continue(before: TreeEnsemble, binned: Binned) -> None:
             )
 
 
-def _checked_validation(
+def checked_validation(
     estimator: Any, plan: FitPlan, X: NDArray[Any], X_val: Any, target_val: NDArray[np.float64] | None
 ) -> NDArray[np.floating[Any]] | None:
+    """Return validation rows as the engine reads them, None without; raise InvalidInput where they do not fit."""
     if (X_val is None) != (target_val is None):
         lacking = "X_val" if X_val is None else "y_val"
         raise InvalidInput(f"X_val and y_val belong together, got no {lacking}: pass both or neither")
     if X_val is None:
-        if plan.patience:
+        if plan.patience and not plan.out_of_bag:
             raise InvalidInput(
                 f"early_stopping needs rows to judge the rounds by, got early_stopping={plan.patience} and no X_val: "
-                "pass X_val and y_val to fit"
+                'pass X_val and y_val to fit, or early_stopping="out_of_bag"'
             )
         return None
     X_val = usable_features(X_val, "X_val")

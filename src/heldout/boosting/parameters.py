@@ -12,12 +12,15 @@ import numpy as np
 from heldout._random import seed_of
 from heldout._threads import n_threads
 from heldout.errors import InvalidInput
+from heldout.resampling import Resampling, find_resampling
 from heldout.trees import MAX_BINS, Growth
 
 __all__ = ["DEFAULT_PATIENCE", "FitPlan", "checked_plan"]
 
 DEFAULT_PATIENCE = 20
-"""Rounds without a better validation loss that end a fit with `early_stopping=True`."""
+"""Rounds without a better loss that end a fit with `early_stopping=True` or `"out_of_bag"`."""
+
+_MOST_REPLICAS = 65_535
 
 # Beyond twice the step to the minimum each round is worse than the one before, until nothing holds the numbers.
 _MOST_LEARNING_RATE = 2.0
@@ -38,12 +41,26 @@ class FitPlan:
     patience : int
         0 means that nothing stops the fit early.
     n_threads : int
+    n_replicas : int
+        Members of the model.
+    resampling : Resampling or None
+        How rows are drawn for each replica; None gives all rows to each.
+    out_of_bag : bool
+        Whether the rounds are judged by the rows that each replica left out.
     """
 
     growth: Growth
     value_bins: int
     patience: int
     n_threads: int
+    n_replicas: int = 1
+    resampling: Resampling | None = None
+    out_of_bag: bool = False
+
+    @property
+    def draws(self) -> bool:
+        """Whether the model, or the choice of its rounds, takes replicas."""
+        return self.n_replicas > 1 or self.out_of_bag
 
 
 def checked_plan(estimator: Any) -> FitPlan:
@@ -56,7 +73,8 @@ def checked_plan(estimator: Any) -> FitPlan:
     """
     if not isinstance(estimator.warm_start, bool | np.bool_):
         raise InvalidInput(f"warm_start must be True or False, got {estimator.warm_start!r:.60}: choose one")
-    return FitPlan(
+    patience, out_of_bag = _patience(estimator.early_stopping)
+    plan = FitPlan(
         growth=Growth(
             n_rounds=_whole(estimator, "n_trees", 1),
             learning_rate=_number(estimator, "learning_rate", above=0.0, most=_MOST_LEARNING_RATE),
@@ -67,9 +85,26 @@ def checked_plan(estimator: Any) -> FitPlan:
             seed=seed_of(estimator.random_state) % 2**64,
         ),
         value_bins=min(_whole(estimator, "max_bins", 2, MAX_BINS + 1), MAX_BINS),
-        patience=_patience(estimator.early_stopping),
+        patience=patience,
         n_threads=n_threads(estimator.n_jobs),
+        n_replicas=_whole(estimator, "replicas", 1, _MOST_REPLICAS),
+        resampling=None if estimator.resampling is None else find_resampling(estimator.resampling),
+        out_of_bag=out_of_bag,
     )
+    _check_together(estimator, plan)
+    return plan
+
+
+def _check_together(estimator: Any, plan: FitPlan) -> None:
+    """Raise InvalidInput for parameters that contradict each other."""
+    if plan.out_of_bag and plan.resampling is None:
+        raise InvalidInput(
+            'early_stopping="out_of_bag" needs rows out of bag, got resampling=None, which leaves no row out: pass a '
+            "resampling, or X_val and y_val with early_stopping=True"
+        )
+    if estimator.warm_start and plan.draws:
+        what = f"replicas={plan.n_replicas}" if plan.n_replicas > 1 else 'early_stopping="out_of_bag"'
+        raise InvalidInput(f"warm_start goes on with a single model, got {what}: set warm_start=False, or fit anew")
 
 
 def _whole(estimator: Any, name: str, least: int, most: int = _MOST_ROUNDS) -> int:
@@ -96,12 +131,15 @@ def _number(
     return float(value)
 
 
-def _patience(early_stopping: Any) -> int:
+def _patience(early_stopping: Any) -> tuple[int, bool]:
+    """Return the rounds without a better loss that end a fit, and whether rows out of bag judge."""
     if isinstance(early_stopping, bool | np.bool_):
-        return DEFAULT_PATIENCE if early_stopping else 0
+        return (DEFAULT_PATIENCE if early_stopping else 0), False
     if isinstance(early_stopping, int | np.integer) and early_stopping > 0:
-        return min(int(early_stopping), _MOST_ROUNDS)
+        return min(int(early_stopping), _MOST_ROUNDS), False
+    if isinstance(early_stopping, str) and early_stopping == "out_of_bag":
+        return DEFAULT_PATIENCE, True
     raise InvalidInput(
-        f"early_stopping must be True, False or a number of rounds above 0, got {early_stopping!r:.60}: "
-        "give the rounds without a better validation loss that end the fit"
+        'early_stopping must be True, False, "out_of_bag" or a number of rounds above 0, got '
+        f"{early_stopping!r:.60}: give the rounds without a better loss that end the fit"
     )

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from heldout.boosting.boosted_trees import BoostedTrees, Callback
-from heldout.boosting.features import native_floats, usable_features
-from heldout.boosting.fitting import as_before_unless_done, fit_rounds
-from heldout.boosting.targets import finite_target, judged_target, target_unguessed
-from heldout.boosting.weights import counts_and_factors
-from heldout.trees import Objective
+from heldout.boosting.lessons import NumberLesson
+from heldout.boosting.targets import target_unguessed
 
 __all__ = ["BoostingRegressor"]
 
@@ -45,24 +41,57 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Added to the hessian of a leaf: shrinks the values of small leaves.
     max_features : float, default 1.0
         Share of the features, drawn anew for each tree, that the tree may split.
-    early_stopping : bool or int, default False
-        Rounds without a better loss on `X_val`, `y_val` that end the fit; True means 20. The model then keeps the
-        rounds up to the best one.
+    replicas : int, default 1
+        Models fitted to resampled rows, whose mean the prediction is (bagging [3]_). With several, the rows that each
+        leaves out tell the error on unseen rows, at no further fit.
+    resampling : str, scheme or array, default "bootstrap"
+        How rows are drawn for each replica: "bootstrap", "poisson", "subsample", "kfold", "groups", a scheme of
+        `heldout.resampling`, or an array of weights (n_rows, replicas). None gives all rows to each. With one replica
+        it is used by `early_stopping="out_of_bag"` alone. Rows of weight 0 are not drawn from.
+    early_stopping : bool, int or "out_of_bag", default False
+        Rounds without a better loss that end the fit; True and "out_of_bag" mean 20. The model then keeps the rounds up
+        to the best one. A number judges by `X_val`, `y_val`; "out_of_bag" judges the ensemble by the rows that
+        replicas left out, so that none is given up: several replicas share one number of rounds, and then the
+        leaves of their trees are computed anew from all rows. With one replica eight others, drawn by `resampling` and
+        not kept, choose the rounds by the loss of single ones, and then all rows are fitted.
     warm_start : bool, default False
         Whether `fit` adds rounds to those there are, up to `n_trees`.
     n_jobs : int, optional
         Threads. None: all that are available, one inside a joblib worker.
     random_state : int, generator or None
-        Decides the features that trees draw; without effect where `max_features` is 1.
+        Decides the features that trees draw, and the rows of replicas; without effect where `max_features` is 1 and
+        nothing is resampled.
 
     Attributes
     ----------
     ensemble_ : TreeEnsemble
+        What predicts: all trees of all replicas.
+    members_ : TreeEnsemble
+        The replicas by themselves, where there are several.
     n_trees_ : int
+        Rounds.
     feature_importances_ : array of float64, shape (n_features,)
     validation_losses_ : array of float64, shape (n_rounds,)
         Half the mean squared error on the validation rows after each round, NaN for rounds of a warm
         start that were not judged; empty without such rows.
+    oob_prediction_ : array of float64, shape (n_rows,)
+        Of each training row by the replicas that left it out; NaN where none did. This and all that follows is there
+        where some row was left out.
+    oob_members_ : array of int, shape (n_rows,)
+        How many these were.
+    oob_std_ : array of float64, shape (n_rows,)
+        Standard deviation of their predictions, divisor `oob_members_` - 1.
+    oob_curve_ : OutOfBagCurve
+        Loss on these rows after each round; not there where `X_val` was passed.
+    oob_error_ : ErrorEstimate
+        Mean squared error on unseen rows of the replicas averaged, with an interval. The number of replicas that judge
+        a row is corrected for; after `early_stopping="out_of_bag"` it is the error before the leaves were
+        recomputed, and its choice of the rounds, one number, is not corrected for. With one replica it is
+        the error of one fitted to resampled rows.
+    error_if_bagged_, bagging_gain_ : float
+        Mean squared error of infinitely many replicas averaged, and what a single one adds to that: the variance
+        between replicas. `oob_error_` is the first plus the second divided by `replicas`. Replicas of
+        one table do not tell bias and variance over tables.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.
@@ -78,6 +107,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
     ----------
     .. [1] Chen and Guestrin (2016). XGBoost: A Scalable Tree Boosting System. KDD. Equations 5 to 7.
     .. [2] Ke et al. (2017). LightGBM: A Highly Efficient Gradient Boosting Decision Tree. NeurIPS 30.
+    .. [3] Breiman (1996). Bagging Predictors. Machine Learning 24.
 
     Examples
     --------
@@ -101,7 +131,9 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         min_leaf_weight: float = 20,
         l2: float = 0.0,
         max_features: float = 1.0,
-        early_stopping: bool | int = False,
+        replicas: int = 1,
+        resampling: Any = "bootstrap",
+        early_stopping: bool | int | str = False,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -114,6 +146,8 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         self.min_leaf_weight = min_leaf_weight
         self.l2 = l2
         self.max_features = max_features
+        self.replicas = replicas
+        self.resampling = resampling
         self.early_stopping = early_stopping
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -127,6 +161,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         sample_weight: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         callback: Callback | None = None,
     ) -> BoostingRegressor:
         """Fit the model.
@@ -140,6 +175,8 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
             A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
         X_val, y_val : arrays, optional
             Rows to judge each round by; no tree is fitted to them.
+        groups : array, shape (n_rows,), optional
+            Which rows belong together, for a `resampling` that draws groups.
         callback : callable, optional
             Called with a `Round` after each round; a true answer ends the fit.
 
@@ -151,39 +188,62 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         ------
         InvalidInput
             Parameters out of range, columns, targets or weights that are no numbers, sparse `X`, `early_stopping`
-            without validation rows.
+            without rows to judge by, what `resampling` cannot draw, `warm_start` with replicas.
+
+        Warns
+        -----
+        UserWarning
+            Once, where rows are in the bag of every replica: they have no prediction out of bag.
         """
-        plan = self._plan(callback)
-        X, y = usable_features(X), target_unguessed(y, "y")
-        with as_before_unless_done(self):
-            rows, target = validate_data(
-                self,
-                X,
-                y,
-                reset=self._begins_anew(),
-                dtype=[np.float64, np.float32],
-                ensure_all_finite=False,
-                y_numeric=True,
-                multi_output=False,
-            )
-            count, factor = counts_and_factors(sample_weight, rows.shape[0])
-            objective = Objective("squared_error", finite_target(target, "y"), factor, count)
-            target_val = None if y_val is None else judged_target(target_unguessed(y_val, "y_val"))
-            fit_rounds(self, plan, native_floats(rows), objective, X_val, target_val, callback)
+        self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+    def _usable_target(self, y: Any) -> Any:
+        return target_unguessed(y, "y")
+
+    def _lesson(self, target: NDArray[Any]) -> NumberLesson:
+        return NumberLesson.of(target)
+
+    def _predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores
+
+    def _judging(self, target: NDArray[Any]) -> NumberLesson:
+        return NumberLesson.of(target)
+
+    @overload
+    def predict(self, X: ArrayLike, *, return_std: Literal[False] = False) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict(
+        self, X: ArrayLike, *, return_std: Literal[True]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    def predict(
+        self, X: ArrayLike, *, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict.
 
         Parameters
         ----------
         X : array of numbers, shape (n_rows, n_features)
+        return_std : bool, default False
+            Whether to return, too, how much the predictions of single replicas differ. That is the spread of one fit to
+            a resampled table, not the error of the prediction.
 
         Returns
         -------
         prediction : array of float64, shape (n_rows,)
             In units of the target. A row's prediction does not depend on the rows beside it.
+        std : array of float64, shape (n_rows,)
+            Standard deviation over replicas, divisor `replicas` - 1; only with `return_std`.
+
+        Raises
+        ------
+        InvalidInput
+            `return_std` of a model of one replica.
         """
+        if return_std:
+            return self._raw(X)[:, 0], self._std_of_members(X)[:, 0]
         return self._raw(X)[:, 0]
 
     def staged_predict(self, X: ArrayLike) -> Iterator[NDArray[np.float64]]:

@@ -9,38 +9,27 @@ from numpy.typing import NDArray
 
 from heldout.boosting.features import float_cells
 from heldout.errors import InvalidInput
-from heldout.trees import Objective
 
-__all__ = ["class_codes", "class_objective", "finite_target", "judged_target", "target_unguessed"]
+__all__ = ["class_codes", "finite_target", "judged_target", "target_unguessed"]
 
 _LARGEST_TARGET = 1e307  # so that the difference of two targets, and what a tree adds to it, stay finite
 _LEAST_SPREAD = 2.0**-1021  # so that some row is 2^-1022 off the mean, the least that float64 holds with all digits
 _LARGEST_SQUARED = 1e150  # whose squares float64 can add up
 
 
-def class_objective(
-    codes: NDArray[np.intp], n_classes: int, factor: NDArray[np.float64] | None, count: NDArray[np.uint8] | None
-) -> Objective:
-    """Return what trees are fitted to: the logistic loss of one score for two classes, else the softmax of one each."""
-    target = np.ascontiguousarray(codes, dtype=np.float64)
-    if n_classes > 2:
-        return Objective("softmax", target, factor, count, n_outputs=n_classes)
-    return Objective("logistic", target, factor, count)
-
-
-def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the class number of each validation row; raise InvalidInput for a class that `classes` lacks."""
+def class_codes(y: NDArray[Any], classes: NDArray[Any], name: str = "y_val") -> NDArray[np.float64]:
+    """Return the class number of each row; raise InvalidInput for a class that `classes` lacks."""
     if y.ndim != 1:
-        raise InvalidInput(f"y_val must have one dimension, got shape {y.shape}: pass one label per row of X_val")
+        raise InvalidInput(f"{name} must have one dimension, got shape {y.shape}: pass one label per row")
     position = {label: code for code, label in enumerate(classes.tolist())}
     try:
         unknown = [label for label in y.tolist() if label not in position]
     except TypeError as error:
-        raise InvalidInput(f"y_val must hold classes of y, got {error}: pass one label per row of X_val") from None
+        raise InvalidInput(f"{name} must hold classes of y, got {error}: pass one label per row") from None
     if unknown:
         raise InvalidInput(
-            f"y_val holds {unknown[0]!r}, which is no class of y: the classes are {classes.tolist()}, "
-            "so leave such rows out of X_val and y_val"
+            f"{name} holds {unknown[0]!r}, which is no class of y: the classes are {classes.tolist()}, "
+            "so leave such rows out" + (" of X_val and y_val" if name == "y_val" else "")
         )
     return np.array([position[label] for label in y.tolist()], dtype=np.float64)
 

@@ -29,7 +29,13 @@ class BaggedLimits(NamedTuple):
 
 
 def corrected_squared_losses(
-    target: ArrayLike, mean: ArrayLike, variance: ArrayLike, n_members: ArrayLike, ensemble_size: int
+    target: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    n_members: ArrayLike,
+    ensemble_size: int,
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     r"""Return the squared error of each row, corrected from the members it has out of bag to the whole ensemble.
 
@@ -53,6 +59,8 @@ def corrected_squared_losses(
         Members m; 0 for a row that is in every bag.
     ensemble_size : int
         Members K to correct to.
+    sample_weight : array, shape (n_rows,), optional
+        How much each row counts where variances are pooled: a weight of 2 equals two rows.
 
     Returns
     -------
@@ -73,8 +81,9 @@ def corrected_squared_losses(
     >>> corrected_squared_losses([0.0], [2.0], [2.0], [2], ensemble_size=1)  # (1 + 9) / 2: members by themselves
     array([5.])
     """
-    y, predicted, spread, m = _aligned(target, mean, variance, n_members)
-    change = _change_of_variance(spread, m, ensemble_size)
+    ones = np.ones(np.shape(target)) if sample_weight is None else sample_weight
+    y, predicted, spread, m, weight = _aligned(target, mean, variance, n_members, ones)
+    change = _change_of_variance(spread, m, ensemble_size, weight)
     return np.asarray(np.where(m > 0, np.square(predicted - y) + change, np.nan))
 
 
@@ -195,12 +204,15 @@ def _aligned(*arrays: ArrayLike) -> tuple[NDArray[np.float64], ...]:
 
 
 def _change_of_variance(
-    variance: NDArray[np.float64], m: NDArray[np.float64], ensemble_size: int
+    variance: NDArray[np.float64],
+    m: NDArray[np.float64],
+    ensemble_size: int,
+    weight: NDArray[np.float64] | float = 1.0,
 ) -> NDArray[np.float64]:
     """Return v / K - v / m, with the pooled v where a row has one member; NaN where there is none to pool."""
     _check_size(ensemble_size)
     paired = m > 1
-    freedom = np.where(paired, m - 1.0, 0.0)
+    freedom = np.where(paired, m - 1.0, 0.0) * weight
     pooled = np.where(paired, variance, 0.0) @ freedom / freedom.sum() if paired.any() else np.nan
     # A row with as many members as the ensemble needs no correction, whether or not their variance is known.
     share = 1.0 / ensemble_size - 1.0 / np.maximum(m, 1.0)

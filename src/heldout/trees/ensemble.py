@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class TreeEnsemble:
         Training rows of the node, each as often as its whole-number weight says.
     base : array of float64, shape (n_outputs,)
     n_features : int
+    ready : bool, default True
+        Whether the trees are checked and made ready to predict at once, or when they are first asked to.
 
     Examples
     --------
@@ -68,14 +71,20 @@ class TreeEnsemble:
     count: NDArray[np.int64]
     base: NDArray[np.float64]
     n_features: int
+    ready: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, ready: bool) -> None:
         if len(self.gain) != len(self.feature) or len(self.count) != len(self.feature):
             raise InvalidInput(
                 f"gain and count must have one entry for each of {len(self.feature)} nodes, got {len(self.gain)} and "
                 f"{len(self.count)}: pass zeros where they are not known"
             )
-        predictor = _native.Predictor(
+        if ready:
+            self._predictor  # noqa: B018 - makes it, and so checks the arrays
+
+    @cached_property
+    def _predictor(self) -> _native.Predictor:
+        return _native.Predictor(
             self.starts,
             self.feature,
             self.threshold,
@@ -85,7 +94,6 @@ class TreeEnsemble:
             self.n_features,
             self.base.tolist(),
         )
-        object.__setattr__(self, "_predictor", predictor)
 
     def __repr__(self) -> str:
         return f"TreeEnsemble(n_trees={self.n_trees}, n_features={self.n_features}, n_outputs={self.n_outputs})"
@@ -95,7 +103,7 @@ class TreeEnsemble:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.__post_init__()
+        self.__post_init__(ready=True)
 
     @property
     def n_trees(self) -> int:
@@ -119,17 +127,17 @@ class TreeEnsemble:
         -------
         raw : array of float64, shape (n_rows, n_outputs)
         """
-        return self._predictor.predict(X, 0, self.n_trees, n_threads)  # type: ignore[attr-defined, no-any-return]
+        return self._predictor.predict(X, 0, self.n_trees, n_threads)
 
     def add_trees(
         self, X: NDArray[np.floating[Any]], onto: NDArray[np.float64], first: int, last: int, n_threads: int = 1
     ) -> None:
         """Add trees `first` to `last` - 1 to `onto`, shape (n_rows, n_outputs), in place."""
-        self._predictor.predict(X, first, last, n_threads, onto)  # type: ignore[attr-defined]
+        self._predictor.predict(X, first, last, n_threads, onto)
 
     def leaves(self, X: NDArray[np.floating[Any]], n_threads: int = 1) -> NDArray[np.int32]:
         """Return the number of the leaf that each row reaches in each tree, shape (n_rows, n_trees)."""
-        return self._predictor.apply(X, n_threads)  # type: ignore[attr-defined, no-any-return]
+        return self._predictor.apply(X, n_threads)
 
     def head(self, n_trees: int) -> TreeEnsemble:
         """Return the ensemble of the first trees.
@@ -144,12 +152,14 @@ class TreeEnsemble:
                 f"n_trees must be from 0 to {self.n_trees} in steps of {self.n_outputs}, got {n_trees}: ask for fewer"
             )
         end = int(self.starts[n_trees])
-        arrays = {name: getattr(self, name)[:end] for name in _OF_NODES}
+        arrays: dict[str, Any] = {name: getattr(self, name)[:end] for name in _OF_NODES}
         return TreeEnsemble(self.starts[: n_trees + 1], **arrays, base=self.base, n_features=self.n_features)
 
     def followed_by(self, later: TreeEnsemble) -> TreeEnsemble:
         """Return the ensemble of these trees and then those of another one with the same features and outputs."""
-        arrays = {name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _OF_NODES}
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _OF_NODES
+        }
         starts = np.concatenate([self.starts, later.starts[1:] + self.starts[-1]])
         return TreeEnsemble(starts, **arrays, base=self.base, n_features=self.n_features)
 

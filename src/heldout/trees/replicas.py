@@ -152,7 +152,8 @@ def grow_replicas(
     array([[1.4, 2.1, 3.1, 3.9, 4.9, 5.6, 6.6, 5.6]])
     """
     weights = replication.weights
-    ensemble_of = np.zeros(weights.shape[1], np.intp) if replication.ensemble_of is None else replication.ensemble_of
+    together = np.zeros(weights.shape[1], np.intp)
+    ensemble_of = together if replication.ensemble_of is None else np.asarray(replication.ensemble_of)
     sizes = np.bincount(ensemble_of)
     seeds = replication.seeds or (growth.seed,) * weights.shape[1]
     grown = _native.boost_replicas(
@@ -180,7 +181,7 @@ def grow_replicas(
 
 
 def _replica_by_replica(columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(columns.T, dtype=np.uint8)
+    return np.ascontiguousarray(columns.T)
 
 
 def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEnsemble:
@@ -199,15 +200,17 @@ def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEns
             count=trees["count"],
             base=bases,
             n_features=binned.n_features,
+            ready=False,
         )
         mean_base = bases.reshape(n_replicas, n_outputs).mean(axis=0)
-        averaged = replace(members, value=members.value / n_replicas, base=mean_base)
+        averaged = replace(members, value=members.value / n_replicas, base=mean_base, ready=False)
         if "refit_value" in trees:
             refitted = replace(
                 members,
                 value=trees["refit_value"] / n_replicas,
                 count=trees["refit_count"],
                 base=grown["refit_base"],
+                ready=False,
             )
     return GrownEnsemble(
         members=members,

@@ -1,0 +1,166 @@
+"""A training set as the engine takes it: how often each row is in each replica, what multiplies it, who is out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout._random import stream_seed
+from heldout.boosting.parameters import FitPlan
+from heldout.errors import InvalidInput
+from heldout.resampling import Given, KFold
+from heldout.trees import PREDICTED, STOPS
+
+__all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
+
+_MOST_TIMES = 255  # a row's multiplicity is one byte
+
+_EVALUATION_REPLICAS = 8
+"""Replicas that choose the rounds of a single model."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Rows that one model is fitted to.
+
+    Parameters
+    ----------
+    times : array of uint8, shape (n_rows,)
+        How often each row is there; 0 leaves it out.
+    weight : array of float64, shape (n_rows,), optional
+        Weights of the rows, 0 only where `times` is.
+    seed : int
+        What the `random_state` of its model comes to.
+    groups : array, shape (n_rows,), optional
+    """
+
+    times: NDArray[np.uint8]
+    weight: NDArray[np.float64] | None
+    seed: int
+    groups: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Bags:
+    """The replicas of one training set.
+
+    Parameters
+    ----------
+    weights : array of uint8, shape (n_rows, n_replicas)
+        How often each row is in each replica.
+    left_out : array of uint8, shape (n_rows, n_replicas)
+        Roles of the training rows that a replica left out; 0 elsewhere.
+    count : array of uint8, shape (n_rows,)
+        How often each row is in the training set.
+    factor : array of float64, shape (n_rows,), optional
+        What multiplies a row's loss.
+    seeds : tuple of int
+        Of the growth of each replica.
+    """
+
+    weights: NDArray[np.uint8]
+    left_out: NDArray[np.uint8]
+    count: NDArray[np.uint8]
+    factor: NDArray[np.float64] | None
+    seeds: tuple[int, ...]
+
+    @property
+    def copies_times_weight(self) -> NDArray[np.float64]:
+        """How much each row of the training set counts; 0 for others."""
+        copies = self.count.astype(np.float64)
+        return copies if self.factor is None else copies * self.factor
+
+
+def whole_set(training: TrainingSet) -> Bags:
+    """Return a training set as one replica that has every row."""
+    rows = np.flatnonzero(training.times)
+    ones = np.ones((len(rows), 1), dtype=np.uint8)
+    return _scattered(training, rows, ones, np.zeros_like(ones), (training.seed,))
+
+
+def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
+    """Draw the replicas of a training set: from its rows only, with its seed, as a fit to it alone draws them.
+
+    Raises
+    ------
+    InvalidInput
+        As the resampling raises it; rows out of bag are asked for and no replica leaves one out.
+    """
+    rows = np.flatnonzero(training.times)
+    n_replicas = plan.n_replicas if plan.n_replicas > 1 else evaluation_replicas(plan.resampling)
+    seeds = tuple(stream_seed(training.seed, "replica", k) for k in range(n_replicas))
+    if plan.resampling is None:
+        ones = np.ones((len(rows), n_replicas), dtype=np.uint8)
+        return _scattered(training, rows, ones, np.zeros_like(ones), seeds)
+    if plan.out_of_bag and len(rows) == 1:
+        raise InvalidInput('early_stopping="out_of_bag" needs two rows or more, got n_samples=1: pass more rows')
+    draw = plan.resampling.draw(
+        len(rows),
+        n_replicas,
+        groups=None if training.groups is None else training.groups[rows],
+        random_state=stream_seed(training.seed, "resampling"),
+    )
+    roles = np.full_like(draw.weights, STOPS | PREDICTED) if draw.roles is None else draw.roles
+    left_out = np.where(draw.weights == 0, roles, 0).astype(np.uint8)
+    if plan.out_of_bag and not (left_out & STOPS).any():
+        raise InvalidInput(
+            f'early_stopping="out_of_bag" needs rows out of bag, got {plan.resampling!r:.60} that leaves none of '
+            f"{len(rows)} rows out of any replica: choose another resampling"
+        )
+    return _scattered(training, rows, draw.weights, left_out, seeds)
+
+
+def evaluation_replicas(resampling: Any) -> int:
+    """Return how many replicas choose the rounds of a single model: 8, or as many as the resampling is made for."""
+    if isinstance(resampling, Given):
+        return int(np.shape(resampling.weights)[1])
+    if isinstance(resampling, KFold) and resampling.k is not None:
+        return int(resampling.k * (resampling.repeats or 1))
+    return _EVALUATION_REPLICAS
+
+
+def _scattered(
+    training: TrainingSet,
+    rows: NDArray[np.intp],
+    drawn: NDArray[np.uint8],
+    left_out: NDArray[np.uint8],
+    seeds: tuple[int, ...],
+) -> Bags:
+    times, factor = _times_and_factor(training, rows, drawn.max(axis=1, initial=0))
+    n_rows, n_replicas = len(training.times), drawn.shape[1]
+    weights = np.zeros((n_rows, n_replicas), dtype=np.uint8, order="F")
+    roles = np.zeros((n_rows, n_replicas), dtype=np.uint8, order="F")
+    for k in range(n_replicas):
+        weights[rows, k] = drawn[:, k] * times
+        roles[rows, k] = left_out[:, k]
+    count = np.zeros(n_rows, dtype=np.uint8)
+    count[rows] = times
+    return Bags(weights, roles, count, factor, seeds)
+
+
+def _times_and_factor(
+    training: TrainingSet, rows: NDArray[np.intp], most_drawn: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+    """Return how often each training row is there before any draw, and what multiplies its loss.
+
+    Whole-number weights are copies, as long as every product of copies and draws fits one byte.
+    """
+    times = training.times[rows]
+    if training.weight is None:
+        if _fit_one_byte(times, most_drawn):
+            return times, None
+        return np.ones_like(times), training.times.astype(np.float64)
+    weight = training.weight[rows]
+    copies = times * weight
+    if (weight == np.floor(weight)).all() and _fit_one_byte(copies, most_drawn):
+        return copies.astype(np.uint8), None
+    if _fit_one_byte(times, most_drawn):
+        return times, training.weight
+    return np.ones_like(times), training.weight * training.times
+
+
+def _fit_one_byte(times: NDArray[Any], most_drawn: NDArray[np.uint8]) -> bool:
+    return bool((times.astype(np.float64) * most_drawn).max(initial=0.0) <= _MOST_TIMES)

@@ -1,0 +1,334 @@
+"""Fits to many training sets in one call equal a loop of fits, whatever the fits are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import special
+from sklearn.base import clone
+
+from heldout import BoostingClassifier, BoostingRegressor
+from heldout.errors import InvalidInput
+from heldout.learner import PREDICTED, STOPS, ReplicatedLearner
+from heldout.resampling import Groups, KFold, Subsample
+from heldout.trees import Binned, Growth, Objective, best_constants, grow_rounds
+
+from reference.ensembles import walk_raw
+
+KINDS = ("regression", "two", "five")
+N = 600
+
+# Rounds, leaves and draws of features small enough to be quick and large enough that fits differ.
+SMALL: dict[str, Any] = {"n_trees": 6, "max_leaves": 8, "min_leaf_weight": 5, "random_state": 3, "max_features": 0.7}
+FITS: dict[str, dict[str, Any]] = {
+    "one": {},
+    "bagged": {"replicas": 3},
+    "subsampled": {"replicas": 5, "resampling": Subsample(0.6)},
+    "all rows": {"replicas": 2, "resampling": None},
+    "one, out of bag": {"early_stopping": "out_of_bag", "n_trees": 60, "learning_rate": 0.7},
+    "one, folds": {"early_stopping": "out_of_bag", "resampling": KFold(5), "n_trees": 60, "learning_rate": 0.7},
+    "bagged, out of bag": {"replicas": 3, "early_stopping": "out_of_bag", "n_trees": 60, "learning_rate": 0.7},
+}
+WEIGHTS = ("none", "whole", "large", "fractional")
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* in the bag of all:UserWarning")
+
+
+def coarse(seed: int, n_rows: int = N) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+    """Make features of so few values that each training set has them all, and so the same cut points as the table."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 4, (n_rows, 4)).astype(float)
+    X[rng.random((n_rows, 4)) < 0.05] = np.nan
+    y = np.nan_to_num(X[:, 0]) * np.nan_to_num(X[:, 1]) + np.isnan(X[:, 2]) + rng.normal(size=n_rows)
+    two = np.where(y > np.median(y), "yes", "no")
+    five = np.digitize(y, np.quantile(y, [0.1, 0.4, 0.7, 0.9]))
+    return X, {"regression": y, "two": two, "five": five}
+
+
+def weight_of(kind: str, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    whole = rng.integers(0, 4, N).astype(float)
+    return {
+        "none": None,
+        "whole": whole,
+        "large": np.where(np.arange(N) % 50 == 0, 120.0, whole),  # times 2 and more draws: above 255
+        "fractional": rng.gamma(2.0, size=N) * (rng.random(N) < 0.9),
+    }[kind]
+
+
+def predicted(model: Any, X: Any) -> NDArray[np.float64]:
+    return np.asarray(model.predict(X) if isinstance(model, BoostingRegressor) else model.predict_proba(X))
+
+
+def loop(model: Any, X: Any, y: Any, weights: Any, sample_weight: Any, wanted: Any, seeds: Any = None) -> Any:
+    """Fit the training sets one after the other, each to its rows alone."""
+    out = []
+    for c, times in enumerate(weights.T):
+        rows = np.flatnonzero((times > 0) & (1 if sample_weight is None else sample_weight > 0))
+        own = clone(model) if seeds is None else clone(model).set_params(random_state=seeds[c])
+        weight = times[rows] * (1.0 if sample_weight is None else sample_weight[rows])
+        values = predicted(own.fit(X[rows], y[rows], sample_weight=weight), X)
+        values[~wanted[:, c]] = np.nan
+        out.append(values)
+    return np.stack(out)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("weighted", WEIGHTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_folds_in_one_call_equal_a_loop_of_fits(kind: str, weighted: str, fit: str, make_model: Any, seed: int) -> None:
+    X, targets = coarse(seed)
+    rng = np.random.default_rng(seed)
+    sample_weight = weight_of(weighted, rng)
+    folds = rng.integers(0, 4, N)[:, None] != np.arange(4)
+    model = make_model(kind, **{**SMALL, **FITS[fit]})
+    together = model.fit_replicas(X, targets[kind], folds, sample_weight=sample_weight)
+    apart = loop(model, X, targets[kind], folds.astype(float), sample_weight, ~folds)
+    exact = model.replicas == 1
+    np.testing.assert_allclose(together, apart, rtol=0 if exact else 1e-10, atol=0 if exact else 1e-12)
+    assert isinstance(model, ReplicatedLearner)
+    assert not [name for name in vars(model) if name.endswith("_") or name.startswith("_")]
+
+
+@pytest.mark.parametrize("weighted", ["none", "whole", "fractional"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_multiplicities_are_copies_of_rows(kind: str, weighted: str, make_model: Any, seed: int) -> None:
+    X, targets = coarse(seed)
+    rng = np.random.default_rng(seed)
+    sample_weight = weight_of(weighted, rng)
+    weights = rng.poisson(1.0, (N, 3))
+    model = make_model(kind, **SMALL)
+    together = model.fit_replicas(X, targets[kind], weights, sample_weight=sample_weight)
+    for c in range(3):
+        copies = rng.permutation(np.repeat(np.arange(N), weights[:, c]))
+        own = None if sample_weight is None else sample_weight[copies]
+        alone = predicted(clone(model).fit(X[copies], targets[kind][copies], sample_weight=own), X)
+        held = weights[:, c] == 0
+        np.testing.assert_array_equal(together[c, held], alone[held])
+        assert np.isnan(together[c, ~held]).all()
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_sets_share_nothing_but_cut_points(kind: str, fit: str, table: Any, make_model: Any, seed: int) -> None:
+    """Of smooth features, which each set would cut elsewhere."""
+    X, y = table.X[:N], table.target_of(kind)[:N]
+    weights = np.random.default_rng(seed).poisson(1.0, (N, 3))
+    model = make_model(kind, **{**SMALL, **FITS[fit]})
+    together = model.fit_replicas(X, y, weights, seeds=[5, 6, 7])
+    for c in range(3):
+        (alone,) = model.fit_replicas(X, y, weights[:, [c]], seeds=[5 + c])
+        np.testing.assert_array_equal(together[c], alone)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_engine_alone_grows_the_same(kind: str, table: Any, make_model: Any, seed: int) -> None:
+    X, y = table.X[:N], table.target_of(kind)[:N]
+    weights = np.random.default_rng(seed).poisson(1.0, (N, 2)).astype(np.uint8)
+    together = make_model(kind, **SMALL).fit_replicas(X, y, weights)
+    codes = y if kind == "regression" else np.unique(y, return_inverse=True)[1].astype(float)
+    binned = Binned.from_array(X)
+    for c in range(2):
+        objective = {
+            "regression": Objective("squared_error", codes, None, weights[:, c]),
+            "two": Objective("logistic", codes, None, weights[:, c]),
+            "five": Objective("softmax", codes, None, weights[:, c], n_outputs=5),
+        }[kind]
+        base = best_constants(objective)
+        scores = np.repeat(base[:, None], N, axis=1)
+        growth = Growth(6, max_leaves=8, least_count=5, max_features=0.7, seed=3)
+        trees, _, _ = grow_rounds(binned, objective, growth, scores, base)
+        raw = walk_raw(trees, X)
+        values = {
+            "regression": lambda raw: raw[:, 0],
+            "two": lambda raw: np.column_stack([1 - special.expit(raw[:, 0]), special.expit(raw[:, 0])]),
+            "five": lambda raw: special.softmax(raw, axis=1),
+        }[kind](raw)
+        held = weights[:, c] == 0
+        np.testing.assert_allclose(together[c, held], values[held], rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_targets_of_rows_left_out_change_nothing(kind: str, fit: str, make_model: Any, seed: int) -> None:
+    X, targets = coarse(seed)
+    rng = np.random.default_rng(seed)
+    folds = rng.integers(0, 3, N)[:, None] != np.arange(3)
+    model = make_model(kind, **{**SMALL, **FITS[fit]})
+    before = model.fit_replicas(X, targets[kind], folds)
+    for c in range(3):
+        poisoned = targets[kind].copy()
+        held = np.flatnonzero(~folds[:, c])
+        poisoned[held] = 1e6 if kind == "regression" else rng.permutation(poisoned[held])
+        np.testing.assert_array_equal(model.fit_replicas(X, poisoned, folds[:, [c]])[0], before[c])
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_sets_of_one_ensemble_are_averaged_by_score(fit: str, seed: int) -> None:
+    X, targets = coarse(seed)
+    weights = np.random.default_rng(seed).poisson(1.0, (N, 5))
+    for kind in KINDS:
+        model = BoostingRegressor() if kind == "regression" else BoostingClassifier()
+        model.set_params(**{**SMALL, **FITS[fit]})
+        seeds = [1, 2, 3, 4, 5]
+        everywhere = np.full((N, 5), PREDICTED)
+        single = model.fit_replicas(X, targets[kind], weights, everywhere, seeds=seeds)
+        scores = single if kind == "regression" else np.log(single)
+        held = weights == 0
+        for roles, counts in ((None, held.T), (everywhere, np.ones((5, N), bool))):
+            averaged = model.fit_replicas(X, targets[kind], weights, roles, [1, 0, 1, 1, 0], seeds=seeds)
+            for ensemble, own in enumerate(([1, 4], [0, 2, 3])):
+                each = counts[own] if kind == "regression" else counts[own][:, :, None]
+                m = each.sum(axis=0)
+                with np.errstate(invalid="ignore"):
+                    mean = np.where(each, scores[own], 0.0).sum(axis=0) / m
+                    expected = mean if kind == "regression" else special.softmax(mean, axis=1)
+                np.testing.assert_allclose(averaged[ensemble], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_only_stop_are_validation_rows(kind: str, replicas: int, make_model: Any, seed: int) -> None:
+    X, targets = coarse(seed)
+    y = targets[kind]
+    part = np.random.default_rng(seed).integers(0, 3, N)
+    parameters = {**SMALL, "n_trees": 60, "learning_rate": 0.7, "early_stopping": 4, "replicas": replicas}
+    model = make_model(kind, **parameters)
+    weights = np.column_stack([part == 0, part == 1])
+    roles = np.column_stack(
+        [np.select([part == 1, part == 2], [STOPS, PREDICTED]), np.where(part == 2, STOPS, PREDICTED)]
+    )
+    together = model.fit_replicas(X, y, weights, roles)
+    for c, (training, stopping) in enumerate([(0, 1), (1, 2)]):
+        rows, held = part == training, part == stopping
+        alone = clone(model).fit(X[rows], y[rows], X_val=X[held], y_val=y[held])
+        assert alone.n_trees_ < 60
+        wanted = roles[:, c] == PREDICTED
+        np.testing.assert_allclose(together[c, wanted], predicted(alone, X[wanted]), rtol=1e-10)
+        assert np.isnan(together[c, ~wanted]).all()
+
+
+def test_fitted_values_are_the_training_predictions(seed: int) -> None:
+    X, targets = coarse(seed)
+    y = targets["regression"]
+    for fit in FITS.values():
+        model = BoostingRegressor(**{**SMALL, **fit})
+        (fitted,) = model.fit_replicas(X, y, np.ones((N, 1)), np.full((N, 1), PREDICTED))
+        np.testing.assert_allclose(fitted, clone(model).fit(X, y).predict(X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("fit", ["one", "bagged", "one, out of bag"])
+def test_balanced_classes_are_balanced_in_each_set(fit: str, seed: int) -> None:
+    X, targets = coarse(seed)
+    y = (targets["regression"] > 3).astype(int)
+    folds = np.random.default_rng(seed).integers(0, 3, N)[:, None] != np.arange(3)
+    for class_weight in ("balanced", {1: 4.0}):
+        model = BoostingClassifier(class_weight=class_weight, **{**SMALL, **FITS[fit]})
+        apart = loop(model, X, y, folds.astype(float), None, ~folds)
+        np.testing.assert_allclose(model.fit_replicas(X, y, folds), apart, rtol=1e-10)
+
+
+def test_a_weight_of_a_row_left_out_does_not_set_the_scale(seed: int) -> None:
+    X, targets = coarse(seed)
+    y = targets["two"]
+    weight = np.where(np.arange(N) == 7, 1e300, 0.5)
+    weights = np.ones((N, 1))
+    weights[7] = 0
+    model = BoostingClassifier(**SMALL)
+    (heavy,) = model.fit_replicas(X, y, weights, sample_weight=weight)
+    rows = weights[:, 0] > 0
+    alone = clone(model).fit(X[rows], y[rows], sample_weight=weight[rows])
+    np.testing.assert_array_equal(heavy[7], alone.predict_proba(X[7:8])[0])
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_number_of_threads_predicts_the_same(kind: str, fit: str, make_model: Any, seed: int) -> None:
+    X, targets = coarse(seed)
+    weights = np.random.default_rng(seed).poisson(1.0, (N, 3))
+    model = make_model(kind, **{**SMALL, **FITS[fit]})
+    one, three = (model.set_params(n_jobs=n).fit_replicas(X, targets[kind], weights) for n in (1, 3))
+    np.testing.assert_array_equal(one, three)
+
+
+def test_groups_reach_the_draws_of_each_set(seed: int) -> None:
+    X, targets = coarse(seed)
+    groups = np.random.default_rng(seed).integers(0, 40, N)
+    folds = groups[:, None] % 4 != np.arange(4)
+    model = BoostingRegressor(replicas=3, resampling=Groups(), **SMALL)
+    together = model.fit_replicas(X, targets["regression"], folds, groups=groups)
+    for c in range(4):
+        rows = folds[:, c]
+        alone = clone(model).fit(X[rows], targets["regression"][rows], groups=groups[rows])
+        np.testing.assert_allclose(together[c, ~rows], alone.predict(X[~rows]), rtol=1e-10)
+
+
+def test_a_class_absent_from_a_set_keeps_finite_predictions(seed: int) -> None:
+    X, targets = coarse(seed)
+    for kind in ("two", "five"):
+        y = targets[kind]
+        weights = np.column_stack([y != np.unique(y)[0], np.ones(N)])
+        for fit in FITS.values():
+            found = BoostingClassifier(**{**SMALL, **fit}).fit_replicas(X, y, weights, np.full((N, 2), PREDICTED))
+            assert np.isfinite(found).all()
+            np.testing.assert_allclose(found.sum(axis=2), 1.0)
+            assert (found[0, :, 0] < 0.01).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weights": np.ones((N - 1, 2))}, rf"weights must have shape \({N}, 2\), got \({N - 1}, 2\)"),
+        ({"weights": np.ones(N)}, rf"weights must have two dimensions.*got shape \({N},\)"),
+        ({"weights": np.full((N, 2), 256)}, "weights must be whole numbers from 0 to 255, got 256 in row 0, column 0"),
+        ({"weights": np.full((N, 2), -1)}, "weights must be whole numbers from 0 to 255, got -1 in row 0, column 0"),
+        ({"weights": np.full((N, 2), 0.5)}, "weights must be whole numbers from 0 to 255, got 0.5 in row 0"),
+        ({"weights": np.eye(N, 2) * [1, 0]}, "weights must give every replica a row, got only 0 in column 1"),
+        ({"roles": np.zeros((N, 3))}, rf"roles must have the shape of weights, \({N}, 2\), got \({N}, 3\)"),
+        ({"roles": np.full((N, 2), 4)}, "roles must be whole numbers from 0 to 3, got 4"),
+        ({"roles": np.full((N, 2), 1)}, "roles must not have bit 1 where the weight is above 0, got 1 in row 0"),
+        ({"ensemble_of": [0]}, r"ensemble_of must be 2 whole numbers, .* got shape \(1,\) of int64"),
+        ({"ensemble_of": [0.0, 1.0]}, r"ensemble_of must be 2 whole numbers, .* of float64"),
+        ({"ensemble_of": [0, 2]}, r"ensemble_of must number the ensembles from 0 without a gap, got \[0, 2\]"),
+        ({"seeds": [1]}, "seeds must have one number per column of weights, 2, got 1"),
+        ({"seeds": [1, -1]}, "random_state must be 0 or more, got -1"),
+        (
+            {"sample_weight": np.arange(N) < 5, "weights": np.eye(N, 2, -4)},
+            "that weighs something, got none in column 1",
+        ),
+        ({"sample_weight": -np.ones(N)}, "sample_weight must be finite and at least 0, got -1.0 in row 0"),
+        ({"groups": np.zeros(N)}, 'groups are kept whole by resampling="groups", got groups with replicas=1'),
+        ({"X": np.zeros((N, 0))}, "0 feature"),
+        ({"y": np.zeros(N - 1)}, "inconsistent numbers of samples"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(arguments: dict[str, Any], message: str, seed: int) -> None:
+    X, targets = coarse(seed)
+    weights = np.column_stack([np.arange(N) % 2, np.ones(N)])
+    given = {"X": X, "y": targets["regression"], "weights": weights, **arguments}
+    model = BoostingRegressor()
+    with pytest.raises(ValueError, match=message):
+        model.fit_replicas(**given)
+    assert vars(model) == vars(BoostingRegressor())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "roles", "message"),
+    [
+        ({"early_stopping": 3}, None, "early_stopping=3 needs rows to judge the rounds by, got no roles"),
+        ({"early_stopping": 3}, [[3, 3]], "stops a model must not be predicted by it, got both in row 1, column 0"),
+        ({"early_stopping": True}, [[1, 2]], "early_stopping=20 needs rows .* got none in column 1 of roles"),
+        ({"replicas": 2, "resampling": "groups"}, None, "groups"),
+        ({"replicas": 2, "resampling": np.ones((N, 2))}, None, rf"weights must have shape \({N // 2}, 2\)"),
+    ],
+)
+def test_what_contradicts_the_parameters_is_refused(
+    parameters: dict[str, Any], roles: Any, message: str, seed: int
+) -> None:
+    X, targets = coarse(seed)
+    weights = np.column_stack([np.arange(N) % 2 == 0] * 2)
+    asked = None if roles is None else np.where(weights, 0, roles)
+    with pytest.raises(InvalidInput, match=message):
+        BoostingRegressor(**parameters).fit_replicas(X, targets["regression"], weights, asked)

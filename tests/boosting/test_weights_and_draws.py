@@ -1,0 +1,68 @@
+"""Weights of resampled models: a row of weight w is w copies that are always drawn together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heldout import BoostingRegressor
+
+from reference.ensembles import assert_same_bits, same_bits
+from statistical import assert_rate
+
+N = 60
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* in the bag of all:UserWarning")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stopped", [False, "out_of_bag"])
+def test_a_weight_has_the_law_of_copies_drawn_together(stopped: Any, seed: int) -> None:
+    """Weighted rows against copies in groups: of two predictions with one law either is the larger in half of all runs.
+
+    So are the distances from the centre, which tell the spread. With 400 runs a true rate of 0.64 instead of 0.5 fails
+    with probability 0.92.
+    """
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 8, (N, 2)).astype(float)
+    y = X[:, 0] + rng.normal(size=N)
+    weight = rng.integers(0, 4, N)
+    copies = np.repeat(np.arange(N), weight)
+    parameters = {"replicas": 3, "n_trees": 10, "min_leaf_weight": 4, "early_stopping": stopped}
+    runs, rows = 400, [0, 1, 2]
+    predicted = np.empty((runs, 2, len(rows)))
+    for run in range(runs):
+        weighted = BoostingRegressor(random_state=2 * run, **parameters).fit(X, y, sample_weight=weight)
+        grouped = BoostingRegressor(random_state=2 * run + 1, resampling="groups", **parameters)
+        grouped.fit(X[copies], y[copies], groups=copies)
+        predicted[run] = weighted.predict(X[rows]), grouped.predict(X[rows])
+    distance = np.abs(predicted - np.median(predicted, axis=(0, 1)))
+    for name, values in (("prediction", predicted), ("distance", distance)):
+        for row in range(len(rows)):
+            above = int((values[:, 0, row] > values[:, 1, row]).sum())
+            assert_rate(f"{name} of row {row} by weights above that by copies", above, runs, at_least=0.5, at_most=0.5)
+
+
+@pytest.mark.parametrize("kind", ["regression", "two", "five"])
+@pytest.mark.parametrize("bagged", [{"replicas": 3}, {"replicas": 3, "early_stopping": "out_of_bag"}], ids=str)
+def test_bags_of_weights_equal_the_same_bags_of_copies(
+    kind: str, bagged: Any, make_table: Any, make_model: Any, seed: int
+) -> None:
+    """To the bit, where the draws are given."""
+    table = make_table(200, seed)
+    X, y = table.X, table.target_of(kind)
+    rng = np.random.default_rng(seed)
+    weight, bags = rng.integers(1, 4, 200), rng.poisson(1.0, (200, 3))
+    bags[(bags == 0).sum(axis=1) == 1] = 1  # the curve has no variance of their own for them
+    copies = np.repeat(np.arange(200), weight)
+    parameters = {"min_leaf_weight": 5, "n_trees": 30, **bagged}
+    weighted = make_model(kind, resampling=bags, **parameters).fit(X, y, sample_weight=weight)
+    copied = make_model(kind, resampling=bags[copies], **parameters).fit(X[copies], y[copies])
+    assert_same_bits(weighted.ensemble_, copied.ensemble_)
+    assert_same_bits(weighted.members_, copied.members_)
+    assert same_bits(weighted.oob_prediction_[copies], copied.oob_prediction_)
+    np.testing.assert_allclose(weighted.oob_curve_.loss, copied.oob_curve_.loss, rtol=1e-12)
+    np.testing.assert_allclose(weighted.oob_error_.error, copied.oob_error_.error, rtol=1e-12)
+    np.testing.assert_allclose(weighted.bagging_gain_, copied.bagging_gain_, rtol=1e-10)
