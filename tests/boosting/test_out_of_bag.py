@@ -245,6 +245,14 @@ def test_rows_never_out_of_bag_are_counted_in_one_warning(small: Any) -> None:
         model.set_params(resampling=bags).fit(small.X, small.y)
 
 
+@pytest.mark.filterwarnings("error")
+def test_replicas_that_only_choose_rounds_need_not_judge_every_row(small: Any) -> None:
+    model = BoostingRegressor(early_stopping="out_of_bag", random_state=0).fit(small.X, small.y)
+    missed = np.isnan(model.oob_prediction_)
+    assert missed.any()
+    assert f"{missed.sum()} of {N} rows" in str(model.oob_error_.note)
+
+
 def test_where_all_rows_are_in_every_bag_there_is_no_error(small: Any) -> None:
     model = BoostingRegressor(replicas=2, resampling=np.ones((N, 2)), n_trees=2)
     with pytest.warns(UserWarning, match="no row is out of the bag of any of 2 replicas, .*pass resampling=None"):

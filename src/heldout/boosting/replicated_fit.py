@@ -119,7 +119,8 @@ def _set_out_of_bag(
         return
     grown, bags = trained.evaluated, trained.bags
     n_there = int(np.count_nonzero(bags.count))
-    warn_of_rows_in_every_bag(n_there - len(grown.rows), n_there, bags.weights.shape[1])
+    if plan.n_replicas > 1:  # replicas that only choose the rounds of another model need not judge every row
+        warn_of_rows_in_every_bag(n_there - len(grown.rows), n_there, plan.n_replicas)
     if not len(grown.rows):
         return
 
