@@ -241,7 +241,7 @@ def test_rows_never_out_of_bag_are_counted_in_one_warning(small: Any) -> None:
     assert np.flatnonzero(np.isnan(model.oob_prediction_)).tolist() == [*range(10), *range(250, N)]
     assert "60 of 300 rows are in every bag" in str(model.oob_error_.note)
     bags[1:] = 0
-    with pytest.warns(UserWarning, match="1 of 300 row is in the bag of all 2 replicas"):
+    with pytest.warns(UserWarning, match="1 of 300 rows is in the bag of all 2 replicas"):
         model.set_params(resampling=bags).fit(small.X, small.y)
 
 
