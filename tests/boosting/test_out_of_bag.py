@@ -236,7 +236,7 @@ def test_rows_never_out_of_bag_are_counted_in_one_warning(small: Any) -> None:
         model.fit(small.X, small.y)
     (warning,) = caught
     assert warning.category is UserWarning
-    assert "60 of 300 rows are in the bag of all 2 replicas and predicted as NaN" in str(warning.message)
+    assert "60 of 300 rows are in the bag of all 2 replicas, so NaN is their prediction" in str(warning.message)
     assert warning.filename == __file__
     assert np.flatnonzero(np.isnan(model.oob_prediction_)).tolist() == [*range(10), *range(250, N)]
     assert "60 of 300 rows are in every bag" in str(model.oob_error_.note)

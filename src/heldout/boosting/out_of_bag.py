@@ -93,7 +93,7 @@ def warn_of_rows_in_every_bag(n_missed: int, n_rows: int, n_replicas: int) -> No
         remedy = "pass resampling=None to say that none is wanted"
     elif n_missed:
         verb = "is" if n_missed == 1 else "are"
-        what = f"{n_missed} of {n_rows} rows {verb} in the bag of all {n_replicas} replicas and predicted as NaN out of bag"
+        what = f"{n_missed} of {n_rows} rows {verb} in the bag of all {n_replicas} replicas, so NaN is their prediction"
         remedy = 'ask for more replicas, or resampling="subsample", which leaves each row out equally often'
     else:
         return
