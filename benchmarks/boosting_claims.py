@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from boosting_accuracy import TABLES, PairedRatio, paired_ratio
-
-Rows = Sequence[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A value of a cell's rows, the floor, the goal; None where nothing is promised."""
-
-    text: str
-    cell: str
-    key: str
-    floor: float | None
-    goal: float | None
-    unit: str = "x"
-    more_is_better: bool = True
-
-    def reaches(self, value: float, limit: float) -> bool:
-        """Say whether a value, to two decimals, is at least as good as a limit."""
-        value = round(value, 2)
-        return value >= limit if self.more_is_better else value <= limit
+from claims import Claim, Line, Rows, lines_of, print_claims
 
 
 def claims_of_fits() -> list[Claim]:
@@ -65,26 +43,6 @@ CLAIMS = (
 )
 
 
-def judged(claim: Claim, rows: Rows) -> tuple[str, str]:
-    """Return what was measured, the median over the rows, and the verdict."""
-    rows = [row for row in rows if row["cell"] == claim.cell]
-    sound = [row for row in rows if not row["void"]]
-    used = sound or rows
-    if not used:
-        return "", "not measured"
-    value = statistics.median(row[claim.key] for row in used)
-    shown = f"{value:.3g}{claim.unit}"
-    if not sound:
-        return shown, "void: machine busy"
-    if not all(row.get("counts", True) for row in used):
-        return shown, "does not count"
-    if claim.floor is None or claim.goal is None:
-        return shown, "extra row"
-    if claim.reaches(value, claim.goal):
-        return shown, "goal"
-    return shown, "floor" if claim.reaches(value, claim.floor) else "BELOW FLOOR"
-
-
 def ratios_by_table(rows: Rows) -> list[PairedRatio]:
     """Return the paired ratio of each table that was measured, in the order of the list."""
     found: dict[str, list[float]] = defaultdict(list)
@@ -94,7 +52,7 @@ def ratios_by_table(rows: Rows) -> list[PairedRatio]:
     return [paired_ratio(name, found[name]) for name in TABLES if name in found]
 
 
-def accuracy_lines(rows: Rows) -> list[tuple[str, str, str, str, str]]:
+def accuracy_lines(rows: Rows) -> list[Line]:
     """Judge the errors over all tables: their geometric mean, and the tables that are surely worse."""
     tables = ratios_by_table(rows)
     texts = ("test error, geometric mean, LightGBM", "tables surely above +3 %")
@@ -115,22 +73,10 @@ def percents(interval: tuple[float, float]) -> str:
     return "[{:+.2f}, {:+.2f}] %".format(*(100 * (ratio - 1) for ratio in interval))
 
 
-def limit_shown(claim: Claim, limit: float | None) -> str:
-    return "" if limit is None else f"{limit:g}{claim.unit}"
-
-
 def print_verdicts(rows: Rows, print_line: Callable[[str], None] = print) -> None:
     """Print the ratio of each table, then the claims with their verdicts."""
     for table in ratios_by_table(rows):
         intervals = f"{percents(table.interval)}, allowing for shared rows {percents(table.corrected)}"
         shown = f"{100 * (table.ratio - 1):+.2f} % {intervals if table.n_splits > 2 else ''}"
         print_line(f"{table.name:<32} {table.n_splits:>3} splits  error {shown}")
-    lines: Iterable[tuple[str, str, str, str, str]] = [
-        *((c.text, limit_shown(c, c.floor), limit_shown(c, c.goal), *judged(c, rows)) for c in CLAIMS),
-        *accuracy_lines(rows),
-    ]
-    print_line(
-        "\n" + "{:<48} {:>22} {:>8} {:>18}  {}".format("claim", "ship no lower than", "goal", "measured", "verdict")
-    )
-    for text, floor, goal, value, verdict in lines:
-        print_line(f"{text:<48} {floor:>22} {goal:>8} {value:>18}  {verdict}")
+    print_claims([*lines_of(CLAIMS, rows), *accuracy_lines(rows)], print_line)

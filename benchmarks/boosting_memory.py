@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,16 @@ def fit_and_print(folder: Path, contender: Contender, setting: Setting) -> None:
     peak = resident("VmHWM")
     trees, leaves = model.size()
     print(json.dumps({"before": before, "earlier_peak": earlier_peak, "megabytes": peak - before,
-                      "trees": trees, "leaves": leaves}))  # fmt: skip
+                      "trees": trees, "leaves": leaves, **model.more()}))  # fmt: skip
 
 
-def peak_of_fit(contender: Contender, setting: Setting, drawn: Drawn) -> dict[str, Any]:
-    """Return what the child says."""
+def peak_of_fit(contender: Contender, setting: Setting, drawn: Drawn, program: str = __file__) -> dict[str, Any]:
+    """Return what the child says; the program is one that knows the contender by its name."""
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "X.npy", drawn.X)
         np.save(Path(folder) / "y.npy", drawn.y)
         chosen = [contender.name, str(setting.threads or 0), setting.order]
-        command = [sys.executable, __file__, folder, *chosen]
+        command = [sys.executable, program, folder, *chosen]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return json.loads(out)
 
@@ -66,7 +67,12 @@ def compare_memory(first: tuple[Contender, Setting, Drawn], second: tuple[Conten
             "setting": str(second[1])}  # fmt: skip
 
 
-if __name__ == "__main__":
-    named = {contender.name: contender for contender in (OURS, LIGHTGBM)}
+def answer(contenders: Iterable[Contender]) -> None:
+    """Be the child."""
+    named = {contender.name: contender for contender in contenders}
     folder, name, threads, order = sys.argv[1:]
     fit_and_print(Path(folder), named[name], Setting(int(threads) or None, order))
+
+
+if __name__ == "__main__":
+    answer((OURS, LIGHTGBM))

@@ -40,10 +40,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model: predictions (numbers, or probabilities of every class), and its trees and leaves."""
+    """A model: predictions (numbers, or probabilities of every class), its trees and leaves, and what else it tells."""
 
     predict: Callable[[Any], Any]
     size: Callable[[], tuple[int, int]]
+    more: Callable[[], dict[str, float]] = dict
 
 
 Fit = Callable[[Any, Any, str, Setting], Fitted]

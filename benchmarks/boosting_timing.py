@@ -74,11 +74,14 @@ def described(model: Fitted, drawn: Drawn) -> dict[str, Any]:
         "leaves": leaves,
         "train_loss": loss_of(drawn.loss, drawn.y, model.predict(drawn.X)),
         "test_loss": loss_of(drawn.loss, drawn.y_test, model.predict(drawn.X_test)),
+        **model.more(),
     }
 
 
-def time_fits(peer: Contender, drawn: Drawn, repeats: int, probe_rows: int) -> dict[str, Any]:
-    """Time fits of ours and a peer's at its best setting. It counts if our training loss is at most 1 % above."""
+def time_fits(
+    peer: Contender, drawn: Drawn, repeats: int, probe_rows: int, own: Contender = OURS, judged_by: str = "train_loss"
+) -> dict[str, Any]:
+    """Time fits of ours and a peer's at its best setting. It counts if our loss is at most 1 % above theirs."""
     setting = best_setting(peer, drawn, probe_rows)
     models: dict[str, Fitted] = {}
 
@@ -90,10 +93,10 @@ def time_fits(peer: Contender, drawn: Drawn, repeats: int, probe_rows: int) -> d
 
         return once
 
-    works = {"ours": work(OURS, OURS.settings[0]), "theirs": work(peer, setting)}
+    works = {"ours": work(own, own.settings[0]), "theirs": work(peer, setting)}
     times = in_turn(works, repeats)
-    ours, theirs = described(models[OURS.name], drawn), described(models[peer.name], drawn)
-    counts = ours["train_loss"] <= 1.01 * theirs["train_loss"]
+    ours, theirs = described(models[own.name], drawn), described(models[peer.name], drawn)
+    counts = ours[judged_by] <= 1.01 * theirs[judged_by]
     return {**timing_row(times["ours"], times["theirs"]), "setting": str(setting), "counts": counts,
             "ours": ours, "theirs": theirs}  # fmt: skip
 

@@ -113,6 +113,7 @@ void check_table(const CodeMatrix &codes, const std::vector<int> &n_bins) {
 
 heldout::Targets targets_of(int loss, std::size_t n_rows, std::size_t n_outputs, const Column &target, const std::optional<Column> &weight) {
   if (loss < 0 || loss > 2) throw nb::value_error("loss must be 0, 1 or 2");
+  if (n_outputs < 1 || (loss != 2 && n_outputs != 1)) throw nb::value_error("n_outputs must be 1, or above 0 for the loss 2");
   check_rows(n_rows, target.shape(0), "target");
   if (weight) check_rows(n_rows, weight->shape(0), "weight");
   heldout::Targets targets;
@@ -193,12 +194,18 @@ nb::dict boost(const CodeMatrix &codes, const std::vector<int> &n_bins, const Co
   return out;
 }
 
+bool has_rows(const heldout::Targets &targets, const std::uint8_t *count) {
+  for (std::size_t row = 0; row < targets.n_rows; ++row)
+    if (count[row] != 0 && (!targets.weight || targets.weight[row] > 0.0)) return true;
+  return false;
+}
+
 // What is wanted of replicas, checked against the table.
-heldout::ReplicationRule replication_rule(std::size_t n_rows, const CodeMatrix &weights, const std::optional<CodeMatrix> &roles,
+heldout::ReplicationRule replication_rule(const heldout::Targets &targets, const CodeMatrix &weights, const std::optional<CodeMatrix> &roles,
                                           const std::vector<int> &ensemble_of, const std::vector<std::uint64_t> &seeds,
                                           const std::vector<int> &rounds, const std::vector<int> &sizes,
                                           const std::optional<CodeMatrix> &refit_counts) {
-  const std::size_t n_replicas = weights.shape(0), n_ensembles = rounds.size();
+  const std::size_t n_rows = targets.n_rows, n_replicas = weights.shape(0), n_ensembles = rounds.size();
   if (n_replicas == 0 || weights.shape(1) != n_rows) throw nb::value_error("weights must have one row per replica, one entry per table row");
   if (roles && (roles->shape(0) != n_replicas || roles->shape(1) != n_rows)) throw nb::value_error("roles must have the shape of weights");
   if (ensemble_of.size() != n_replicas || seeds.size() != n_replicas) throw nb::value_error("each replica needs an ensemble and a seed");
@@ -209,7 +216,7 @@ heldout::ReplicationRule replication_rule(std::size_t n_rows, const CodeMatrix &
   std::vector<char> used(n_ensembles, 0);
   for (std::size_t k = 0; k < n_replicas; ++k) {
     const std::uint8_t *count = weights.data() + k * n_rows, *role = roles ? roles->data() + k * n_rows : nullptr;
-    if (std::all_of(count, count + n_rows, [](std::uint8_t times) { return times == 0; })) throw nb::value_error("a replica has no rows");
+    if (!has_rows(targets, count)) throw nb::value_error("a replica has no rows of positive weight");
     for (std::size_t row = 0; role && row < n_rows; ++row) {
       if (role[row] > (heldout::kStops | heldout::kPredicted)) throw nb::value_error("a role must be 0, 1, 2 or 3");
       if (count[row] != 0 && (role[row] & heldout::kStops) != 0) throw nb::value_error("a row that a replica is fitted to must not stop it");
@@ -222,8 +229,7 @@ heldout::ReplicationRule replication_rule(std::size_t n_rows, const CodeMatrix &
   for (std::size_t e = 0; e < n_ensembles; ++e) {
     if (rounds[e] < 1 || sizes[e] < 1) throw nb::value_error("rounds and sizes must be above 0");
     const std::uint8_t *refit_count = refit_counts ? refit_counts->data() + e * n_rows : nullptr;
-    if (refit_count && std::all_of(refit_count, refit_count + n_rows, [](std::uint8_t times) { return times == 0; }))
-      throw nb::value_error("an ensemble has no rows to refit");
+    if (refit_count && !has_rows(targets, refit_count)) throw nb::value_error("an ensemble has no rows of positive weight to refit");
     rule.ensembles.push_back({rounds[e], sizes[e], refit_count});
   }
   return rule;
@@ -290,10 +296,9 @@ nb::list boost_replicas(const CodeMatrix &codes, const std::vector<int> &n_bins,
                         const std::optional<Column> &curve_weight, int patience, bool keep_trees, int n_threads, nb::object callback) {
   const std::size_t n_rows = codes.shape(1);
   check_table(codes, n_bins);
-  if (n_outputs < 1) throw nb::value_error("n_outputs must be above 0");
   const heldout::BoostingRule rule = boosting_rule(Settings(settings));
   const heldout::Targets targets = targets_of(loss, n_rows, static_cast<std::size_t>(n_outputs), target, weight);
-  heldout::ReplicationRule replication = replication_rule(n_rows, weights, roles, ensemble_of, seeds, rounds, sizes, refit_counts);
+  heldout::ReplicationRule replication = replication_rule(targets, weights, roles, ensemble_of, seeds, rounds, sizes, refit_counts);
   if (curve_weight) check_rows(n_rows, curve_weight->shape(0), "curve_weight");
   replication.curve_weight = curve_weight ? curve_weight->data() : nullptr;
   replication.patience = patience;

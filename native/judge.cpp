@@ -105,7 +105,8 @@ double Judge::squared_loss(const Summary &summary, int size, Team &team) const {
       several[i] = summary.n_members[i] > 1;
       values[i] = summary.n_members[i] > 1 ? summary.variance[i] : 0.0;
     }
-    usual = weighted_mean(values, several.data(), team);
+    const double mean = weighted_mean(values, several.data(), team);
+    if (std::isfinite(mean)) usual = mean; // else no row has several
   }
   team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {
     for (std::size_t i = first; i < last; ++i) {

@@ -125,7 +125,7 @@ double weighted_mean(const std::vector<double> &values, const double *weight, Te
     all.largest = std::max(all.largest, part.largest);
     all.heaviest = std::max(all.heaviest, part.heaviest);
   }
-  if (!(all.heaviest > 0.0)) return 0.0;
+  if (!(all.heaviest > 0.0)) return std::numeric_limits<double>::infinity();
   team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int at) {
     FixedPoint sum(all.largest, n), weights(all.heaviest, n);
     for (std::size_t row = first; row < last; ++row) sum.add(weighed(row), 1);

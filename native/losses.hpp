@@ -46,7 +46,7 @@ void normaliser_rows_avx2(const double *scores, std::size_t n_rows, int n_output
 double mean_loss(const Targets &targets, const double *scores, Team &team);
 
 // The weighted mean of values by row (null: all weigh 1), from integer sums: their order does not matter. Infinity where one
-// is not finite, 0 where nothing weighs.
+// is not finite or nothing weighs.
 double weighted_mean(const std::vector<double> &values, const double *weight, Team &team);
 
 // The score that every row starts from, the best constant: mean, log odds, log shares. Sums are of integers, so the

@@ -152,7 +152,8 @@ def grow_replicas(
     array([[1.4, 2.1, 3.1, 3.9, 4.9, 5.6, 6.6, 5.6]])
     """
     weights = replication.weights
-    ensemble_of = np.zeros(weights.shape[1], np.intp) if replication.ensemble_of is None else replication.ensemble_of
+    together = np.zeros(weights.shape[1], np.intp)
+    ensemble_of = together if replication.ensemble_of is None else np.asarray(replication.ensemble_of)
     sizes = np.bincount(ensemble_of)
     seeds = replication.seeds or (growth.seed,) * weights.shape[1]
     grown = _native.boost_replicas(
@@ -180,7 +181,7 @@ def grow_replicas(
 
 
 def _replica_by_replica(columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(columns.T, dtype=np.uint8)
+    return np.ascontiguousarray(columns.T)
 
 
 def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEnsemble:
