@@ -13,7 +13,8 @@ from sklearn.base import clone
 
 from heldout import BoostingClassifier, BoostingRegressor
 from heldout.boosting import OutOfBagCurve
-from heldout.resampling import Blocks, Groups, KFold, Subsample
+from heldout.boosting.bags import evaluation_replicas
+from heldout.resampling import Blocks, Disjoint, Groups, KFold, Subsample, find_resampling
 
 from reference.ensembles import assert_same_bits, same_bits
 
@@ -243,6 +244,33 @@ def test_rows_never_out_of_bag_are_counted_in_one_warning(small: Any) -> None:
     bags[1:] = 0
     with pytest.warns(UserWarning, match="1 of 300 rows is in the bag of all 2 replicas"):
         model.set_params(resampling=bags).fit(small.X, small.y)
+
+
+@pytest.mark.parametrize(
+    ("resampling", "n_replicas"),
+    [
+        ("bootstrap", 8),
+        (KFold(3), 3),
+        (KFold(3, 2), 6),
+        (KFold(), 8),
+        (KFold(repeats=3), 9),
+        (KFold(repeats=20), 40),
+        (Disjoint((100, 50, 20)), 3),
+        (Disjoint(100), 8),
+        (np.eye(N, 3) + 1 - np.eye(N, 3)[::-1], 3),
+    ],
+    ids=str,
+)
+def test_as_many_replicas_choose_rounds_as_the_resampling_is_made_for(
+    resampling: Any, n_replicas: int, small: Any
+) -> None:
+    model = BoostingRegressor(n_trees=3, early_stopping="out_of_bag", resampling=resampling, random_state=0)
+    model.fit(small.X, small.y)
+    if isinstance(resampling, KFold):
+        assert model.oob_members_.sum() == N * (resampling.repeats or 1)
+    if isinstance(resampling, Disjoint):
+        assert model.oob_members_.sum() == {3: 3 * N - 170, 8: 8 * (N - 100)}[n_replicas]
+    assert evaluation_replicas(find_resampling(resampling)) == n_replicas
 
 
 @pytest.mark.filterwarnings("error")

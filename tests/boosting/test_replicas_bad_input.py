@@ -122,6 +122,25 @@ def test_arguments_that_contradict_the_replicas_are_refused(
         model(**parameters).fit(X, y, **arguments)
 
 
+@pytest.mark.parametrize(("size", "came"), [(1e200, "1e+200"), (1e-200, "1e-200")])
+def test_targets_whose_squares_do_not_fit_cannot_be_judged_out_of_bag(size: float, came: str, X: Any, y: Any) -> None:
+    message = f"y must be between 1e-150 and .* in size, got {came}".replace("+", r"\+")
+    for parameters in ({"replicas": 2}, OUT_OF_BAG):
+        with pytest.raises(InvalidInput, match=message):
+            BoostingRegressor(**parameters).fit(X, y * size)
+        with pytest.raises(InvalidInput, match=message):
+            BoostingRegressor(**parameters).fit_replicas(X, y * size, np.ones((N, 1)))
+    every = BoostingRegressor(replicas=2, resampling=None).fit(X, y * size)
+    np.testing.assert_allclose(every.predict(X), BoostingRegressor().fit(X, y * size).predict(X), rtol=1e-10)
+
+
+def test_a_constant_target_has_no_error(X: Any) -> None:
+    for parameters in ({"replicas": 5}, OUT_OF_BAG):
+        model = BoostingRegressor(n_trees=3, random_state=0, **parameters).fit(X, np.full(N, 7.0))
+        assert model.oob_error_.error == model.oob_error_.ci_high == 0.0
+        assert model.bagging_gain_ == 0.0
+
+
 def test_one_replica_has_no_spread(X: Any, y: Any) -> None:
     for parameters in ({}, OUT_OF_BAG):
         number = BoostingRegressor(n_trees=2, **parameters).fit(X, y)

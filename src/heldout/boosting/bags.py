@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout._random import stream_seed
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
-from heldout.resampling import Given, KFold
+from heldout.resampling import Disjoint, Given, KFold
 from heldout.trees import PREDICTED, STOPS
 
 __all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
@@ -117,8 +117,11 @@ def evaluation_replicas(resampling: Any) -> int:
     """Return how many replicas choose the rounds of a single model: 8, or as many as the resampling is made for."""
     if isinstance(resampling, Given):
         return int(np.shape(resampling.weights)[1])
-    if isinstance(resampling, KFold) and resampling.k is not None:
-        return int(resampling.k * (resampling.repeats or 1))
+    if isinstance(resampling, Disjoint) and isinstance(resampling.sizes, tuple):
+        return len(resampling.sizes)
+    if isinstance(resampling, KFold):
+        repeats = resampling.repeats or 1
+        return repeats * (resampling.k or max(2, -(-_EVALUATION_REPLICAS // repeats)))
     return _EVALUATION_REPLICAS
 
 

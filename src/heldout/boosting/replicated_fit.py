@@ -46,6 +46,8 @@ def fit_replicated(
             'early_stopping="out_of_bag" judges rounds by the rows out of bag, got X_val too: leave out X_val and '
             "y_val, or pass early_stopping=True to judge by them"
         )
+    if plan.resampling is not None:
+        lesson.check_out_of_bag()
     held = checked_validation(estimator, plan, X, X_val, target_val)
     binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     n_rows = len(X)
@@ -160,6 +162,8 @@ def predictions_of_sets(
     predictions : array of float64, shape (n_ensembles, n_rows, ...)
     """
     check_columns(X)
+    if plan.draws and plan.resampling is not None:
+        lesson.check_out_of_bag()
     binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     trained = train_sets(Rows(binned, lesson, np.empty(0)), plan, asked.sets, asked.roles)
     found = []
