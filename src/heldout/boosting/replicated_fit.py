@@ -12,7 +12,7 @@ from heldout.boosting.asked_sets import AskedSets
 from heldout.boosting.bags import TrainingSet
 from heldout.boosting.fitting import Round, check_columns, checked_validation
 from heldout.boosting.lessons import Lesson
-from heldout.boosting.members import Members, packed_rows
+from heldout.boosting.members import Members, packed_rows, parts_of
 from heldout.boosting.out_of_bag import curve_of, judged_out_of_bag, units_of, warn_of_rows_in_every_bag
 from heldout.boosting.parameters import FitPlan
 from heldout.boosting.replication import Rows, TrainedSet, train_sets
@@ -127,11 +127,11 @@ def _set_out_of_bag(
         return
 
     def member_scores() -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
-        members = _members_of(trained, len(X))
-        left_out = (bags.left_out[grown.rows] & PREDICTED) != 0
         trees: TreeEnsemble = grown.members  # type: ignore[assignment]  # trees were kept
-        for part, scores in members.scores(trees, X[grown.rows], plan.n_threads):
-            yield part, scores, left_out[part]
+        for part in parts_of(len(grown.rows), trees.n_outputs):
+            rows = grown.rows[part]
+            scores = trees.raw(X[rows], plan.n_threads).reshape(len(rows), bags.weights.shape[1], -1)
+            yield part, scores, (bags.left_out[rows] & PREDICTED) != 0
 
     units = units_of(plan.resampling, training.groups, bags.count)
     found = judged_out_of_bag(
