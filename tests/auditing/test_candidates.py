@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from sklearn.linear_model import Lasso
 
+from heldout import audit
 from heldout.auditing.baselines import LastValueClassifier, LastValueRegressor
 from heldout.auditing.candidates import Candidate, Task, blamed_on, default_candidates, resolve_candidates
 from heldout.boosting import BoostingClassifier, BoostingRegressor
@@ -37,11 +38,30 @@ def test_boosting_is_the_engines_with_fewer_rounds_for_many_classes() -> None:
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_bagged_boosting_is_ten_of_the_boosting_before_it(task: Task) -> None:
-    *_, plain, bagged = default_candidates(task, n_classes=11)
+    *_, plain, bagged = default_candidates(task, independent=False, n_classes=11)
     expected = plain.estimator[-1].get_params() | {"replicas": 10, "resampling": "subsample"}
     assert bagged.estimator[-1].get_params() == expected
     assert (bagged.name, bagged.label) == ("bagged-boosting", "bagged boosting")
     assert (bagged.made_of, bagged.times) == (plain.name, 10)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_independent_rows_out_of_bag_choose_the_rounds(task: Task) -> None:
+    *_, plain, bagged = default_candidates(task, n_classes=11)
+    model = bagged.estimator[-1]
+    assert model.early_stopping == "out_of_bag"
+    assert model.n_trees == 3 * plain.estimator[-1].n_trees
+    assert bagged.times == 20
+
+
+@pytest.mark.parametrize(("group", "stops"), [(None, "out_of_bag"), ("place", False)])
+def test_only_the_split_of_single_rows_stops_out_of_bag(group: str | None, stops: object) -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=120), "y": rng.normal(size=120), "place": np.arange(120) % 12})
+    frame = frame if group else frame.drop("place")
+    found = audit(frame, target="y", group=group, candidates=["bagged-boosting"], time_budget=1, random_state=0)
+    (bagged,) = (c for c in found.candidates if c.name == "bagged-boosting")
+    assert bagged.estimator[-1].early_stopping == stops
 
 
 def test_an_extra_that_is_asked_for_by_name_is_none() -> None:

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special
 from sklearn.base import clone
 
 from heldout import BoostingClassifier, BoostingRegressor
-from heldout.errors import InvalidInput
 from heldout.learner import PREDICTED, STOPS, ReplicatedLearner
 from heldout.resampling import Groups, KFold, Subsample
-from heldout.trees import Binned, Growth, Objective, best_constants, grow_rounds
+from heldout.trees import Binned, Growth, Objective, best_constants, grow_replicas, grow_rounds
 
 from reference.ensembles import walk_raw
 
@@ -278,57 +279,70 @@ def test_a_class_absent_from_a_set_keeps_finite_predictions(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("parameters", "weighted", "n_calls"),
     [
-        ({"weights": np.ones((N - 1, 2))}, rf"weights must have shape \({N}, 2\), got \({N - 1}, 2\)"),
-        ({"weights": np.ones(N)}, rf"weights must have two dimensions.*got shape \({N},\)"),
-        ({"weights": np.full((N, 2), 256)}, "weights must be whole numbers from 0 to 255, got 256 in row 0, column 0"),
-        ({"weights": np.full((N, 2), -1)}, "weights must be whole numbers from 0 to 255, got -1 in row 0, column 0"),
-        ({"weights": np.full((N, 2), 0.5)}, "weights must be whole numbers from 0 to 255, got 0.5 in row 0"),
-        ({"weights": np.eye(N, 2) * [1, 0]}, "weights must give every replica a row, got only 0 in column 1"),
-        ({"roles": np.zeros((N, 3))}, rf"roles must have the shape of weights, \({N}, 2\), got \({N}, 3\)"),
-        ({"roles": np.full((N, 2), 4)}, "roles must be whole numbers from 0 to 3, got 4"),
-        ({"roles": np.full((N, 2), 1)}, "roles must not have bit 1 where the weight is above 0, got 1 in row 0"),
-        ({"ensemble_of": [0]}, r"ensemble_of must be 2 whole numbers, .* got shape \(1,\) of int64"),
-        ({"ensemble_of": [0.0, 1.0]}, r"ensemble_of must be 2 whole numbers, .* of float64"),
-        ({"ensemble_of": [0, 2]}, r"ensemble_of must number the ensembles from 0 without a gap, got \[0, 2\]"),
-        ({"seeds": [1]}, "seeds must have one number per column of weights, 2, got 1"),
-        ({"seeds": [1, -1]}, "random_state must be 0 or more, got -1"),
-        (
-            {"sample_weight": np.arange(N) < 5, "weights": np.eye(N, 2, -4)},
-            "that weighs something, got none in column 1",
-        ),
-        ({"sample_weight": -np.ones(N)}, "sample_weight must be finite and at least 0, got -1.0 in row 0"),
-        ({"groups": np.zeros(N)}, 'groups are kept whole by resampling="groups", got groups with replicas=1'),
-        ({"X": np.zeros((N, 0))}, "0 feature"),
-        ({"y": np.zeros(N - 1)}, "inconsistent numbers of samples"),
+        ({}, "none", 1),
+        ({}, "whole", 1),
+        ({}, "fractional", 1),
+        ({"replicas": 3}, "none", 1),
+        ({"replicas": 3}, "fractional", 1),
+        ({"replicas": 3, "early_stopping": "out_of_bag"}, "whole", 1),
+        ({"replicas": 3, "early_stopping": "out_of_bag"}, "fractional", 1),
+        ({"early_stopping": "out_of_bag"}, "none", 2),  # to choose the rounds, then to fit
+        ({"class_weight": {"yes": 2.0}}, "fractional", 1),
+        ({"class_weight": "balanced"}, "none", 5),  # each set weighs its classes in its own way
     ],
 )
-def test_what_cannot_be_fitted_is_refused(arguments: dict[str, Any], message: str, seed: int) -> None:
-    X, targets = coarse(seed)
-    weights = np.column_stack([np.arange(N) % 2, np.ones(N)])
-    given = {"X": X, "y": targets["regression"], "weights": weights, **arguments}
-    model = BoostingRegressor()
-    with pytest.raises(ValueError, match=message):
-        model.fit_replicas(**given)
-    assert vars(model) == vars(BoostingRegressor())
-
-
-@pytest.mark.parametrize(
-    ("parameters", "roles", "message"),
-    [
-        ({"early_stopping": 3}, None, "early_stopping=3 needs rows to judge the rounds by, got no roles"),
-        ({"early_stopping": 3}, [[3, 3]], "stops a model must not be predicted by it, got both in row 1, column 0"),
-        ({"early_stopping": True}, [[1, 2]], "early_stopping=20 needs rows .* got none in column 1 of roles"),
-        ({"replicas": 2, "resampling": "groups"}, None, "groups"),
-        ({"replicas": 2, "resampling": np.ones((N, 2))}, None, rf"weights must have shape \({N // 2}, 2\)"),
-    ],
-)
-def test_what_contradicts_the_parameters_is_refused(
-    parameters: dict[str, Any], roles: Any, message: str, seed: int
+def test_folds_are_one_call_of_the_engine(
+    parameters: dict[str, Any], weighted: str, n_calls: int, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, targets = coarse(seed)
-    weights = np.column_stack([np.arange(N) % 2 == 0] * 2)
-    asked = None if roles is None else np.where(weights, 0, roles)
-    with pytest.raises(InvalidInput, match=message):
-        BoostingRegressor(**parameters).fit_replicas(X, targets["regression"], weights, asked)
+    rng = np.random.default_rng(seed)
+    calls = []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        return grow_replicas(*given, **named)
+
+    monkeypatch.setattr("heldout.boosting.replication.grow_replicas", counted)
+    folds = rng.integers(0, 5, N)[:, None] != np.arange(5)
+    model = BoostingClassifier(n_trees=3, random_state=0, **parameters)
+    model.fit_replicas(X, targets["two"], folds, sample_weight=weight_of(weighted, rng))
+    assert len(calls) == n_calls
+
+
+cells = st.sampled_from([np.nan, -np.inf, np.inf, -1.0, 0.0, 0.5, 2.0, 1e300])
+
+
+@pytest.mark.filterwarnings("ignore:no row is out:UserWarning")
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_tables_hold_no_surprise(kind: str, data: st.DataObject) -> None:
+    n_rows, n_sets = data.draw(st.integers(2, 25)), data.draw(st.integers(1, 3))
+    X = np.array(data.draw(st.lists(cells, min_size=2 * n_rows, max_size=2 * n_rows))).reshape(n_rows, 2)
+    whole = st.lists(st.integers(0, 3), min_size=n_rows, max_size=n_rows)
+    codes = np.array(data.draw(whole))
+    y = {"regression": codes * 1.5, "two": codes > 1, "five": codes}[kind]
+    weights = np.array([data.draw(whole) for _ in range(n_sets)]).T
+    weights[data.draw(st.integers(0, n_rows - 1))] = 2
+    weights[data.draw(st.integers(0, n_rows - 1))] = 1
+    sample_weight = None if data.draw(st.booleans()) else data.draw(st.sampled_from([1.0, 2.0, 0.3])) + codes
+    parameters = {**data.draw(st.sampled_from(list(FITS.values()))), "n_trees": data.draw(st.integers(1, 25))}
+    if "resampling" in parameters or "early_stopping" in parameters:
+        parameters["resampling"] = "subsample" if (weights > 0).sum(axis=0).min() > 1 else None
+    if parameters.get("early_stopping") and parameters["resampling"] is None:
+        del parameters["early_stopping"]
+    kinds = BoostingRegressor if kind == "regression" else BoostingClassifier
+    model = kinds(min_leaf_weight=1, random_state=0, **parameters)
+    roles = np.where(weights == 0, PREDICTED, data.draw(st.sampled_from([0, PREDICTED])))
+    together = model.fit_replicas(X, y, weights, roles, sample_weight=sample_weight)
+    assert np.array_equal(np.isnan(together).reshape(n_sets, n_rows, -1).any(axis=2), roles.T == 0)
+    for c in range(n_sets):
+        (alone,) = model.fit_replicas(X, y, weights[:, [c]], roles[:, [c]], sample_weight=sample_weight)
+        np.testing.assert_array_equal(together[c], alone)
+    model.fit(X, y, sample_weight=sample_weight)
+    if hasattr(model, "oob_members_"):
+        missed = np.isnan(model.oob_prediction_).reshape(n_rows, -1).any(axis=1)
+        assert np.array_equal(missed, model.oob_members_ == 0)
+        assert np.isfinite(model.oob_error_.error)

@@ -13,7 +13,8 @@ from sklearn.base import clone
 
 from heldout import BoostingClassifier, BoostingRegressor
 from heldout.boosting import OutOfBagCurve
-from heldout.resampling import Blocks, Groups, KFold, Subsample
+from heldout.boosting.bags import evaluation_replicas
+from heldout.resampling import Blocks, Disjoint, Groups, KFold, Subsample, find_resampling
 
 from reference.ensembles import assert_same_bits, same_bits
 
@@ -236,13 +237,48 @@ def test_rows_never_out_of_bag_are_counted_in_one_warning(small: Any) -> None:
         model.fit(small.X, small.y)
     (warning,) = caught
     assert warning.category is UserWarning
-    assert "60 of 300 rows are in the bag of all 2 replicas and predicted as NaN" in str(warning.message)
+    assert "60 of 300 rows are in the bag of all 2 replicas, so NaN is their prediction" in str(warning.message)
     assert warning.filename == __file__
     assert np.flatnonzero(np.isnan(model.oob_prediction_)).tolist() == [*range(10), *range(250, N)]
     assert "60 of 300 rows are in every bag" in str(model.oob_error_.note)
     bags[1:] = 0
-    with pytest.warns(UserWarning, match="1 of 300 row is in the bag of all 2 replicas"):
+    with pytest.warns(UserWarning, match="1 of 300 rows is in the bag of all 2 replicas"):
         model.set_params(resampling=bags).fit(small.X, small.y)
+
+
+@pytest.mark.parametrize(
+    ("resampling", "n_replicas"),
+    [
+        ("bootstrap", 8),
+        (KFold(3), 3),
+        (KFold(3, 2), 6),
+        (KFold(), 8),
+        (KFold(repeats=3), 9),
+        (KFold(repeats=20), 40),
+        (Disjoint((100, 50, 20)), 3),
+        (Disjoint(100), 8),
+        (np.eye(N, 3) + 1 - np.eye(N, 3)[::-1], 3),
+    ],
+    ids=str,
+)
+def test_as_many_replicas_choose_rounds_as_the_resampling_is_made_for(
+    resampling: Any, n_replicas: int, small: Any
+) -> None:
+    model = BoostingRegressor(n_trees=3, early_stopping="out_of_bag", resampling=resampling, random_state=0)
+    model.fit(small.X, small.y)
+    if isinstance(resampling, KFold):
+        assert model.oob_members_.sum() == N * (resampling.repeats or 1)
+    if isinstance(resampling, Disjoint):
+        assert model.oob_members_.sum() == {3: 3 * N - 170, 8: 8 * (N - 100)}[n_replicas]
+    assert evaluation_replicas(find_resampling(resampling)) == n_replicas
+
+
+@pytest.mark.filterwarnings("error")
+def test_replicas_that_only_choose_rounds_need_not_judge_every_row(small: Any) -> None:
+    model = BoostingRegressor(early_stopping="out_of_bag", random_state=0).fit(small.X, small.y)
+    missed = np.isnan(model.oob_prediction_)
+    assert missed.any()
+    assert f"{missed.sum()} of {N} rows" in str(model.oob_error_.note)
 
 
 def test_where_all_rows_are_in_every_bag_there_is_no_error(small: Any) -> None:

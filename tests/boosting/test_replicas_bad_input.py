@@ -122,6 +122,25 @@ def test_arguments_that_contradict_the_replicas_are_refused(
         model(**parameters).fit(X, y, **arguments)
 
 
+@pytest.mark.parametrize(("size", "came"), [(1e200, "1e+200"), (1e-200, "1e-200")])
+def test_targets_whose_squares_do_not_fit_cannot_be_judged_out_of_bag(size: float, came: str, X: Any, y: Any) -> None:
+    message = f"y must be between 1e-150 and .* in size, got {came}".replace("+", r"\+")
+    for parameters in ({"replicas": 2}, OUT_OF_BAG):
+        with pytest.raises(InvalidInput, match=message):
+            BoostingRegressor(**parameters).fit(X, y * size)
+        with pytest.raises(InvalidInput, match=message):
+            BoostingRegressor(**parameters).fit_replicas(X, y * size, np.ones((N, 1)))
+    every = BoostingRegressor(replicas=2, resampling=None).fit(X, y * size)
+    np.testing.assert_allclose(every.predict(X), BoostingRegressor().fit(X, y * size).predict(X), rtol=1e-10)
+
+
+def test_a_constant_target_has_no_error(X: Any) -> None:
+    for parameters in ({"replicas": 5}, OUT_OF_BAG):
+        model = BoostingRegressor(n_trees=3, random_state=0, **parameters).fit(X, np.full(N, 7.0))
+        assert model.oob_error_.error == model.oob_error_.ci_high == 0.0
+        assert model.bagging_gain_ == 0.0
+
+
 def test_one_replica_has_no_spread(X: Any, y: Any) -> None:
     for parameters in ({}, OUT_OF_BAG):
         number = BoostingRegressor(n_trees=2, **parameters).fit(X, y)
@@ -177,3 +196,58 @@ def test_too_many_columns_are_refused_of_replicas_too(monkeypatch: pytest.Monkey
     ):
         with pytest.raises(InvalidInput, match="X must have at most 2 columns, got 3"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weights": np.ones((N - 1, 2))}, rf"weights must have shape \({N}, 2\), got \({N - 1}, 2\)"),
+        ({"weights": np.ones(N)}, rf"weights must have two dimensions.*got shape \({N},\)"),
+        ({"weights": np.full((N, 2), 256)}, "weights must be whole numbers from 0 to 255, got 256 in row 0, column 0"),
+        ({"weights": np.full((N, 2), -1)}, "weights must be whole numbers from 0 to 255, got -1 in row 0, column 0"),
+        ({"weights": np.full((N, 2), 0.5)}, "weights must be whole numbers from 0 to 255, got 0.5 in row 0"),
+        ({"weights": np.eye(N, 2) * [1, 0]}, "weights must give every replica a row, got only 0 in column 1"),
+        ({"roles": np.zeros((N, 3))}, rf"roles must have the shape of weights, \({N}, 2\), got \({N}, 3\)"),
+        ({"roles": np.full((N, 2), 4)}, "roles must be whole numbers from 0 to 3, got 4"),
+        ({"roles": np.full((N, 2), 1)}, "roles must not have bit 1 where the weight is above 0, got 1 in row 0"),
+        ({"ensemble_of": [0]}, r"ensemble_of must be 2 whole numbers, .* got shape \(1,\) of int64"),
+        ({"ensemble_of": [0.0, 1.0]}, r"ensemble_of must be 2 whole numbers, .* of float64"),
+        ({"ensemble_of": [0, 2]}, r"ensemble_of must number the ensembles from 0 without a gap, got \[0, 2\]"),
+        ({"seeds": [1]}, "seeds must have one number per column of weights, 2, got 1"),
+        ({"seeds": [1, -1]}, "random_state must be 0 or more, got -1"),
+        (
+            {"sample_weight": np.arange(N) < 5, "weights": np.eye(N, 2, -4)},
+            "that weighs something, got none in column 1",
+        ),
+        ({"sample_weight": -np.ones(N)}, "sample_weight must be finite and at least 0, got -1.0 in row 0"),
+        ({"groups": np.zeros(N)}, 'groups are kept whole by resampling="groups", got groups with replicas=1'),
+        ({"X": np.zeros((N, 0))}, "0 feature"),
+        ({"y": np.zeros(N - 1)}, "inconsistent numbers of samples"),
+    ],
+)
+def test_training_sets_that_cannot_be_are_refused(arguments: dict[str, Any], message: str, X: Any, y: Any) -> None:
+    weights = np.column_stack([np.arange(N) % 2, np.ones(N)])
+    given = {"X": X, "y": y, "weights": weights, **arguments}
+    model = BoostingRegressor()
+    with pytest.raises(ValueError, match=message):
+        model.fit_replicas(**given)
+    assert vars(model) == vars(BoostingRegressor())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "roles", "message"),
+    [
+        ({"early_stopping": 3}, None, "early_stopping=3 needs rows to judge the rounds by, got no roles"),
+        ({"early_stopping": 3}, [[3, 3]], "stops a model must not be predicted by it, got both in row 1, column 0"),
+        ({"early_stopping": True}, [[1, 2]], "early_stopping=20 needs rows .* got none in column 1 of roles"),
+        ({"replicas": 2, "resampling": "groups"}, None, "groups"),
+        ({"replicas": 2, "resampling": np.ones((N, 2))}, None, rf"weights must have shape \({N // 2}, 2\)"),
+    ],
+)
+def test_training_sets_that_contradict_the_parameters_are_refused(
+    parameters: dict[str, Any], roles: Any, message: str, X: Any, y: Any
+) -> None:
+    weights = np.column_stack([np.arange(N) % 2 == 0] * 2)
+    asked = None if roles is None else np.where(weights, 0, roles)
+    with pytest.raises(InvalidInput, match=message):
+        BoostingRegressor(**parameters).fit_replicas(X, y, weights, asked)

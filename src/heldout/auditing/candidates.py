@@ -29,9 +29,8 @@ __all__ = ["Candidate", "blamed_on", "default_candidates", "resolve_candidates"]
 
 Task = Literal["regression", "classification"]
 
-# Members of bagged boosting. Each learns from 80 % of the rows, and each row is left out by two of them; of ten
-# bootstraps, one row in a hundred would be left out by none.
-MEMBERS: dict[str, Any] = {"replicas": 10, "resampling": "subsample"}
+_MEMBERS = 10
+_TIMES_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class _Encoders:
         return Pipeline([("encoder", OrdinalEncoder(kinds=self.kinds, task=self.task)), ("model", model)])
 
 
-def _regression(ordered: bool, encode: _Encoders) -> list[Candidate]:
+def _regression(ordered: bool, independent: bool, encode: _Encoders) -> list[Candidate]:
     # Leaf sizes and counts are those of the design; none is tuned on any table.
     penalties = [10.0**power for power in range(-3, 6)]
     last = [Candidate("last-value", "the last value", LastValueRegressor(), is_baseline=True)] if ordered else []
@@ -101,12 +100,27 @@ def _regression(ordered: bool, encode: _Encoders) -> list[Candidate]:
             encode.ordinal(RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)),
         ),
         Candidate("boosting", "boosting", encode.ordinal(BoostingRegressor())),
-        _bagged(encode.ordinal(BoostingRegressor(**MEMBERS))),
+        _bagged(encode.ordinal(BoostingRegressor(**_bagging(100, independent)))),
     ]
 
 
+def _bagging(n_rounds: int, independent: bool) -> dict[str, Any]:
+    """Return what makes boosting a bag.
+
+    Each member learns from 80 % of the rows, and each row is left out by two of them; of ten bootstraps, one row in a
+    hundred would be left out by none. Only where rows are independent do the rows left out tell the best round: one
+    whose group, or whose neighbours in time, were learned from asks for too many.
+    """
+    drawn: dict[str, Any] = {"replicas": _MEMBERS, "resampling": "subsample"}
+    if not independent:
+        return {"n_trees": n_rounds, **drawn}
+    return {"n_trees": _TIMES_ROUNDS * n_rounds, "early_stopping": "out_of_bag", **drawn}
+
+
 def _bagged(boosting: Pipeline) -> Candidate:
-    return Candidate("bagged-boosting", "bagged boosting", boosting, made_of="boosting", times=MEMBERS["replicas"])
+    # At most so often the time of one: members share bins and calls, and few go through all their rounds.
+    times = _MEMBERS * (2 if boosting[-1].early_stopping else 1)
+    return Candidate("bagged-boosting", "bagged boosting", boosting, made_of="boosting", times=times)
 
 
 def boosting_rounds(n_classes: int) -> int:
@@ -120,7 +134,7 @@ def boosting_rounds(n_classes: int) -> int:
     return int(min(max(300 // max(n_classes, 1), 20), 100))
 
 
-def _classification(ordered: bool, n_classes: int, encode: _Encoders) -> list[Candidate]:
+def _classification(ordered: bool, independent: bool, n_classes: int, encode: _Encoders) -> list[Candidate]:
     last = [Candidate("last-value", "the last class", LastValueClassifier(), is_baseline=True)] if ordered else []
     return [
         Candidate("baseline", "predicting the class shares", DummyClassifier(), is_baseline=True),
@@ -138,12 +152,17 @@ def _classification(ordered: bool, n_classes: int, encode: _Encoders) -> list[Ca
             "boosting",
             encode.ordinal(BoostingClassifier(n_trees=boosting_rounds(n_classes))),
         ),
-        _bagged(encode.ordinal(BoostingClassifier(n_trees=boosting_rounds(n_classes), **MEMBERS))),
+        _bagged(encode.ordinal(BoostingClassifier(**_bagging(boosting_rounds(n_classes), independent)))),
     ]
 
 
 def default_candidates(
-    task: Task, *, ordered: bool = False, n_classes: int = 2, kinds: Mapping[str, str] | None = None
+    task: Task,
+    *,
+    ordered: bool = False,
+    independent: bool = True,
+    n_classes: int = 2,
+    kinds: Mapping[str, str] | None = None,
 ) -> list[Candidate]:
     """Return the built-in candidates of a task, simplest first.
 
@@ -152,6 +171,8 @@ def default_candidates(
     task : "regression" or "classification"
     ordered : bool, default False
         Whether rows are predicted forward in time: then the last value seen is a baseline too.
+    independent : bool, default True
+        Whether single rows are held out: then bagged boosting stops out of bag.
     n_classes : int, default 2
     kinds : mapping of str to str, optional
         The table's column kinds; without them encoders tell them from the rows they are fitted on.
@@ -162,7 +183,9 @@ def default_candidates(
     ['baseline', 'ridge', 'tree', 'knn', 'forest', 'boosting', 'bagged-boosting']
     """
     encode = _Encoders(task, kinds)
-    return _regression(ordered, encode) if task == "regression" else _classification(ordered, n_classes, encode)
+    if task == "regression":
+        return _regression(ordered, independent, encode)
+    return _classification(ordered, independent, n_classes, encode)
 
 
 def _import_estimator(path: str) -> Any:
@@ -227,6 +250,7 @@ def resolve_candidates(
     task: Task,
     *,
     ordered: bool = False,
+    independent: bool = True,
     n_classes: int = 2,
     kinds: Mapping[str, str] | None = None,
 ) -> list[Candidate]:
@@ -246,7 +270,9 @@ def resolve_candidates(
     """
     built_in = {
         candidate.name: candidate
-        for candidate in default_candidates(task, ordered=ordered, n_classes=n_classes, kinds=kinds)
+        for candidate in default_candidates(
+            task, ordered=ordered, independent=independent, n_classes=n_classes, kinds=kinds
+        )
     }
     if entries is None:
         return list(built_in.values())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout._random import stream_seed
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
-from heldout.resampling import Given, KFold
+from heldout.resampling import Disjoint, Given, KFold
 from heldout.trees import PREDICTED, STOPS
 
 __all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
@@ -103,8 +103,8 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
         groups=None if training.groups is None else training.groups[rows],
         random_state=stream_seed(training.seed, "resampling"),
     )
-    roles = np.full_like(draw.weights, STOPS | PREDICTED) if draw.roles is None else draw.roles
-    left_out = np.where(draw.weights == 0, roles, 0).astype(np.uint8)
+    left_out = (draw.weights == 0).view(np.uint8)
+    left_out *= np.uint8(STOPS | PREDICTED) if draw.roles is None else draw.roles
     if plan.out_of_bag and not (left_out & STOPS).any():
         raise InvalidInput(
             f'early_stopping="out_of_bag" needs rows out of bag, got {plan.resampling!r:.60} that leaves none of '
@@ -117,8 +117,11 @@ def evaluation_replicas(resampling: Any) -> int:
     """Return how many replicas choose the rounds of a single model: 8, or as many as the resampling is made for."""
     if isinstance(resampling, Given):
         return int(np.shape(resampling.weights)[1])
-    if isinstance(resampling, KFold) and resampling.k is not None:
-        return int(resampling.k * (resampling.repeats or 1))
+    if isinstance(resampling, Disjoint) and isinstance(resampling.sizes, tuple):
+        return len(resampling.sizes)
+    if isinstance(resampling, KFold):
+        repeats = resampling.repeats or 1
+        return repeats * (resampling.k or max(2, -(-_EVALUATION_REPLICAS // repeats)))
     return _EVALUATION_REPLICAS
 
 
@@ -131,6 +134,8 @@ def _scattered(
 ) -> Bags:
     times, factor = _times_and_factor(training, rows, drawn.max(axis=1, initial=0))
     n_rows, n_replicas = len(training.times), drawn.shape[1]
+    if len(rows) == n_rows and (times == 1).all():
+        return Bags(drawn, left_out, times, factor, seeds)
     weights = np.zeros((n_rows, n_replicas), dtype=np.uint8, order="F")
     roles = np.zeros((n_rows, n_replicas), dtype=np.uint8, order="F")
     for k in range(n_replicas):

@@ -165,6 +165,7 @@ class BoostedTrees(BaseEstimator):
         """
         plan = self._plan(None)
         probe = copy.copy(self)  # what checks leave on an estimator shall not be seen on this one
+        probe.warm_start = False
         checked, target = probe._checked(usable_features(X), self._usable_target(y), reset=True)
         rows = native_floats(checked)
         count, factor = counts_and_factors(sample_weight, rows.shape[0])
@@ -215,7 +216,7 @@ class BoostedTrees(BaseEstimator):
         """
         check_is_fitted(self, "ensemble_")
         members = self._kept_members("out_of_bag_importances")
-        checked, target = copy.copy(self)._checked(usable_features(X), self._usable_target(y), reset=False)
+        checked, target = self._checked(usable_features(X), self._usable_target(y), reset=False)
         if len(checked) != members.n_rows:
             raise InvalidInput(
                 f"X must be the {members.n_rows} rows of the fit, in their order, got {len(checked)} rows: only for "

@@ -154,7 +154,7 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         Warns
         -----
         UserWarning
-            Once, where rows are in the bag of every replica: they have no prediction out of bag.
+            Once, where rows are in the bag of each of several replicas: they have no prediction out of bag.
         """
         self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
         return self

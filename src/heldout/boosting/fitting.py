@@ -44,7 +44,8 @@ class Round:
     number : int
         From 1 on.
     validation_loss : float or None
-        Half the mean squared error, or the mean log loss, of the validation rows; None without such rows.
+        Half the mean squared error, or the mean log loss, of the validation rows; without such rows that of the rows
+        out of bag by which several replicas are judged; None where there are neither.
     """
 
     number: int

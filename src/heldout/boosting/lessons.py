@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from heldout.boosting.targets import class_codes, finite_target, judged_target, target_unguessed
+from heldout.boosting.targets import check_squares, class_codes, finite_target, judged_target, target_unguessed
 from heldout.boosting.weights import factors_of_classes, factors_together
 from heldout.trees import Objective
 
@@ -36,6 +36,10 @@ class Lesson(Protocol):
         """Return the targets of validation rows."""
         ...
 
+    def check_out_of_bag(self) -> None:
+        """Raise InvalidInput for targets by which no prediction out of bag can be judged."""
+        ...
+
     def predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn scores, shape (n_rows, n_outputs), into values (n_rows,), or probabilities (n_rows, n_classes)."""
         ...
@@ -60,6 +64,10 @@ class NumberLesson:
     def judged(self, y_val: Any) -> NDArray[np.float64]:
         """Return the targets of validation rows as float64."""
         return judged_target(target_unguessed(y_val, "y_val"))
+
+    def check_out_of_bag(self) -> None:
+        """Raise InvalidInput where float64 cannot hold squared errors."""
+        check_squares(self.target, "y")
 
     def predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the one score of each row."""
@@ -97,6 +105,9 @@ class ClassLesson:
     def judged(self, y_val: Any) -> NDArray[np.float64]:
         """Return the class numbers of validation rows."""
         return class_codes(np.asarray(y_val), self.classes)
+
+    def check_out_of_bag(self) -> None:
+        """Take all: any class can be judged."""
 
     def predictions(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of each class."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heldout.trees import PREDICTED, TreeEnsemble
 
-__all__ = ["Members", "packed_rows"]
+__all__ = ["Members", "packed_rows", "parts_of"]
 
 _FLOATS_AT_ONCE = 2**19
 """Scores of members held at a time: 4 MB."""
@@ -62,14 +62,19 @@ class Members:
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Yield the scores of all members, shape (rows, n_replicas, n_outputs), some rows at a time."""
         trees = self.trees(ensemble)
-        step = max(1, _FLOATS_AT_ONCE // trees.n_outputs)
-        for first in range(0, len(X), step):
-            part = slice(first, min(first + step, len(X)))
-            yield part, trees.raw(X[part], n_threads).reshape(part.stop - first, self.n_replicas, -1)
+        for part in parts_of(len(X), trees.n_outputs):
+            yield part, trees.raw(X[part], n_threads).reshape(part.stop - part.start, self.n_replicas, -1)
 
     def has_left_out(self) -> NDArray[np.bool_]:
         """Return which rows each replica has left out, shape (n_rows, n_replicas)."""
         return np.unpackbits(self.left_out, axis=0, count=self.n_rows).astype(bool)
+
+
+def parts_of(n_rows: int, n_scores: int) -> Iterator[slice]:
+    """Yield rows, so many at a time that so many scores of each take some megabytes."""
+    step = max(1, _FLOATS_AT_ONCE // n_scores)
+    for first in range(0, n_rows, step):
+        yield slice(first, min(first + step, n_rows))
 
 
 def packed_rows(left_out: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -92,8 +92,8 @@ def warn_of_rows_in_every_bag(n_missed: int, n_rows: int, n_replicas: int) -> No
         what = f"no row is out of the bag of any of {n_replicas} replicas, so there is no out-of-bag error"
         remedy = "pass resampling=None to say that none is wanted"
     elif n_missed:
-        verb = "row is" if n_missed == 1 else "rows are"
-        what = f"{n_missed} of {n_rows} {verb} in the bag of all {n_replicas} replicas and predicted as NaN out of bag"
+        verb = "is" if n_missed == 1 else "are"
+        what = f"{n_missed} of {n_rows} rows {verb} in the bag of all {n_replicas} replicas, so NaN is their prediction"
         remedy = 'ask for more replicas, or resampling="subsample", which leaves each row out equally often'
     else:
         return

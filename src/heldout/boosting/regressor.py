@@ -85,9 +85,10 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Loss on these rows after each round; not there where `X_val` was passed.
     oob_error_ : ErrorEstimate
         Mean squared error on unseen rows of the replicas averaged, with an interval. The number of replicas that judge
-        a row is corrected for; after `early_stopping="out_of_bag"` it is the error before the leaves were
-        recomputed, and its choice of the rounds, one number, is not corrected for. With one replica it is
-        the error of one fitted to resampled rows.
+        a row is corrected for. After `early_stopping="out_of_bag"` it is the error before the leaves were
+        recomputed from all rows, or with one replica that of one fitted to resampled rows: too high for the
+        model, more so after bootstraps than after "subsample". That its rows chose the rounds, one number, is not
+        corrected for.
     error_if_bagged_, bagging_gain_ : float
         Mean squared error of infinitely many replicas averaged, and what a single one adds to that: the variance
         between replicas. `oob_error_` is the first plus the second divided by `replicas`. Replicas of
@@ -193,7 +194,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Warns
         -----
         UserWarning
-            Once, where rows are in the bag of every replica: they have no prediction out of bag.
+            Once, where rows are in the bag of each of several replicas: they have no prediction out of bag.
         """
         self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
         return self

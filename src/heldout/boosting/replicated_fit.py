@@ -12,7 +12,7 @@ from heldout.boosting.asked_sets import AskedSets
 from heldout.boosting.bags import TrainingSet
 from heldout.boosting.fitting import Round, check_columns, checked_validation
 from heldout.boosting.lessons import Lesson
-from heldout.boosting.members import Members, packed_rows
+from heldout.boosting.members import Members, packed_rows, parts_of
 from heldout.boosting.out_of_bag import curve_of, judged_out_of_bag, units_of, warn_of_rows_in_every_bag
 from heldout.boosting.parameters import FitPlan
 from heldout.boosting.replication import Rows, TrainedSet, train_sets
@@ -46,6 +46,8 @@ def fit_replicated(
             'early_stopping="out_of_bag" judges rounds by the rows out of bag, got X_val too: leave out X_val and '
             "y_val, or pass early_stopping=True to judge by them"
         )
+    if plan.resampling is not None:
+        lesson.check_out_of_bag()
     held = checked_validation(estimator, plan, X, X_val, target_val)
     binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     n_rows = len(X)
@@ -119,16 +121,17 @@ def _set_out_of_bag(
         return
     grown, bags = trained.evaluated, trained.bags
     n_there = int(np.count_nonzero(bags.count))
-    warn_of_rows_in_every_bag(n_there - len(grown.rows), n_there, bags.weights.shape[1])
+    if plan.n_replicas > 1:  # replicas that only choose the rounds of another model need not judge every row
+        warn_of_rows_in_every_bag(n_there - len(grown.rows), n_there, plan.n_replicas)
     if not len(grown.rows):
         return
 
     def member_scores() -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
-        members = _members_of(trained, len(X))
-        left_out = (bags.left_out[grown.rows] & PREDICTED) != 0
         trees: TreeEnsemble = grown.members  # type: ignore[assignment]  # trees were kept
-        for part, scores in members.scores(trees, X[grown.rows], plan.n_threads):
-            yield part, scores, left_out[part]
+        for part in parts_of(len(grown.rows), trees.n_outputs):
+            rows = grown.rows[part]
+            scores = trees.raw(X[rows], plan.n_threads).reshape(len(rows), bags.weights.shape[1], -1)
+            yield part, scores, (bags.left_out[rows] & PREDICTED) != 0
 
     units = units_of(plan.resampling, training.groups, bags.count)
     found = judged_out_of_bag(
@@ -159,6 +162,8 @@ def predictions_of_sets(
     predictions : array of float64, shape (n_ensembles, n_rows, ...)
     """
     check_columns(X)
+    if plan.draws and plan.resampling is not None:
+        lesson.check_out_of_bag()
     binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     trained = train_sets(Rows(binned, lesson, np.empty(0)), plan, asked.sets, asked.roles)
     found = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from heldout.boosting.features import float_cells
 from heldout.errors import InvalidInput
 
-__all__ = ["class_codes", "finite_target", "judged_target", "target_unguessed"]
+__all__ = ["check_squares", "class_codes", "finite_target", "judged_target", "target_unguessed"]
 
 _LARGEST_TARGET = 1e307  # so that the difference of two targets, and what a tree adds to it, stay finite
 _LEAST_SPREAD = 2.0**-1021  # so that some row is 2^-1022 off the mean, the least that float64 holds with all digits
@@ -78,10 +78,15 @@ def finite_target(y: NDArray[Any], name: str) -> NDArray[np.float64]:
 def judged_target(y: NDArray[Any]) -> NDArray[np.float64]:
     """Return validation targets; raise InvalidInput also where float64 cannot hold their squares."""
     target = finite_target(y, "y_val")
+    check_squares(target, "y_val")
+    return target
+
+
+def check_squares(target: NDArray[np.float64], name: str) -> None:
+    """Raise InvalidInput where float64 cannot hold the squares of targets that are judged."""
     largest = float(np.max(np.abs(target), initial=0.0))
     if largest > _LARGEST_SQUARED or 0.0 < largest < 1.0 / _LARGEST_SQUARED:
         raise InvalidInput(
-            f"y_val must be between {1.0 / _LARGEST_SQUARED:g} and {_LARGEST_SQUARED:g} in size, got {largest:g}: "
+            f"{name} must be between {1.0 / _LARGEST_SQUARED:g} and {_LARGEST_SQUARED:g} in size, got {largest:g}: "
             "its squared error would not fit float64, so divide all targets by the same number"
         )
-    return target
