@@ -1,4 +1,4 @@
-"""Writes the figures of docs/boosting.md from benchmarks/results/boosting.jsonl; nothing in them is typed by hand.
+"""Writes the figures of docs/boosting.md from benchmarks/results; nothing in them is typed by hand.
 
 python docs/make_boosting_figures.py
 """
@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGE, RESULTS = ROOT / "docs" / "boosting.md", ROOT / "benchmarks" / "results" / "boosting.jsonl"
+PAGE, RESULTS = ROOT / "docs" / "boosting.md", ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- figures: made by docs/make_boosting_figures.py -->", "<!-- end of figures -->"
 
 PEERS = ("LightGBM", "XGBoost", "CatBoost", "scikit-learn")
 SIZES = ("2,000 x 20", "10,000 x 20", "100,000 x 28", "1,000,000 x 28")
+RATIO = ("ratio", "{:.2g} x as fast")
 Row = dict[str, Any]
 
 
-def sound_rows() -> dict[str, list[Row]]:
+def sound_rows(name: str) -> dict[str, list[Row]]:
     """Return the rows of each cell that count: measured on an idle machine, at the cell's last commit."""
-    rows = [json.loads(line) for line in RESULTS.read_text("utf-8").splitlines()]
+    path = RESULTS / name
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
     cells: dict[str, list[Row]] = {}
     for row in rows:
         if not row["void"] and row.get("counts", True):
@@ -43,7 +45,7 @@ def ratio(cells: dict[str, list[Row]], cell: str) -> str:
 
 def section() -> str:
     """Return the figures as Markdown."""
-    cells = sound_rows()
+    cells = sound_rows("boosting.jsonl")
     any_row = next(iter(cells.values()))[0]
     versions = ", ".join(
         f"{name} {any_row['versions'][name]}" for name in ("lightgbm", "xgboost", "catboost", "scikit-learn")
@@ -81,7 +83,35 @@ def section() -> str:
     ):
         rows = cells.get(cell)
         lines.append(f"| {text} | {form.format(median(rows, key)) if rows else 'not measured'} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *lines_of_replicas()])
+
+
+def lines_of_replicas() -> list[str]:
+    """Return the figures of replicas as lines of Markdown."""
+    cells = sound_rows("replicas.jsonl")
+    lines = ["| replicas, 100 rounds of 31 leaves | |", "|---|---|"]
+    for text, cell, key, form in (
+        (
+            "10 bagged, 2,000 x 20, with out-of-bag error, against BaggingRegressor of LightGBM",
+            "bag 2,000 x 20",
+            *RATIO,
+        ),
+        ("the same, 100,000 x 28", "bag 100,000 x 28", *RATIO),
+        (
+            "mean and variance over 200 bootstraps, 1,000 x 20, against mlxtend over LightGBM",
+            "bootstraps 1,000 x 20",
+            *RATIO,
+        ),
+        ("5 x 10 folds, 10,000 x 20, against 50 fits and predictions of LightGBM", "folds 10,000 x 20", *RATIO),
+        ("10 replicas in one call, 2,000 x 20, against 10 fits of heldout", "replicas 2,000 x 20", *RATIO),
+        ("the same, 100,000 x 28", "replicas 100,000 x 28", *RATIO),
+        ("4 replicas, 1,000,000 x 28, against 4 fits of heldout", "replicas 1,000,000 x 28", *RATIO),
+        ("peak memory of 50 replicas, 100,000 x 28, above the table", "memory", "above", "{:.0f} MB"),
+        ("their pickled model", "memory", "pickled", "{:.0f} MB"),
+    ):
+        rows = cells.get(cell)
+        lines.append(f"| {text} | {form.format(median(rows, key)) if rows else 'not measured'} |")
+    return lines
 
 
 def page_with(figures: str) -> str:

@@ -26,14 +26,13 @@ void sum_up(const std::vector<Member> &members, std::uint8_t bit, std::size_t fi
 #else
   const auto add = &add_member;
 #endif
-  for (double *sums : {tile.sum, tile.differences, tile.squares, tile.n_members}) std::fill_n(sums, n, 0.0);
-  const double *pivot = members.front().scores + offset + first;
+  for (double *sums : {tile.pivot, tile.differences, tile.squares, tile.n_members}) std::fill_n(sums, n, 0.0);
   for (const Member &member : members) {
     const double *scores = member.scores + offset + first;
     if (member.role)
-      add({member.role + first, bit, bit, scores, pivot}, n, tile);
+      add({member.role + first, bit, bit, scores}, n, tile);
     else
-      add({member.count + first, 0xff, 0, scores, pivot}, n, tile);
+      add({member.count + first, 0xff, 0, scores}, n, tile);
   }
 }
 
@@ -68,7 +67,7 @@ void summarise(const std::vector<Member> &members, std::uint8_t bit, const std::
         for (std::size_t i = at; i < stop; ++i) {
           const std::size_t in_tile = rows[i] - first, to = output * n + i;
           const double m = tile.n_members[in_tile], d = tile.differences[in_tile];
-          out.mean[to] = m > 0 ? tile.sum[in_tile] / m : std::numeric_limits<double>::quiet_NaN();
+          out.mean[to] = m > 0 ? tile.pivot[in_tile] + d / m : std::numeric_limits<double>::quiet_NaN();
           out.variance[to] = m > 1 ? std::max(0.0, tile.squares[in_tile] - d * d / m) / (m - 1) : std::numeric_limits<double>::quiet_NaN();
           out.n_members[i] = static_cast<std::int32_t>(m);
         }

@@ -19,11 +19,11 @@ struct Member {
   const double *scores;
 };
 
-// Sums over the members of rows that lie side by side. The variance is taken around the first member's score, d_k = F_k - F_0,
-// so that little is lost where members agree: (sum d^2 - (sum d)^2 / m) / (m - 1).
+// Sums over the members of rows that lie side by side. They are taken around the score F_0 of the first member that a row asks,
+// d_k = F_k - F_0, so that little is lost where members agree: mean F_0 + sum d / m, variance (sum d^2 - (sum d)^2 / m) / (m - 1).
 constexpr std::size_t kTile = 512; // rows: sums of a tile stay in the nearest cache
 struct TileSums {
-  double sum[kTile], differences[kTile], squares[kTile], n_members[kTile];
+  double pivot[kTile], differences[kTile], squares[kTile], n_members[kTile];
   double share[kTile]; // 1 where the member at hand is asked, else 0: a factor and no branch, since bags are as good as random
 };
 
@@ -31,7 +31,7 @@ struct TileSums {
 struct MemberRows {
   const std::uint8_t *flags;
   std::uint8_t bit, wanted;
-  const double *scores, *pivot;
+  const double *scores;
 };
 
 #ifdef HELDOUT_AVX2

@@ -10,8 +10,9 @@ namespace {
 [[maybe_unused]] void add_member(const MemberRows &from, std::size_t n, TileSums &tile) {
   for (std::size_t i = 0; i < n; ++i) tile.share[i] = static_cast<std::int32_t>((from.flags[i] & from.bit) == from.wanted);
   for (std::size_t i = 0; i < n; ++i) {
-    const double difference = tile.share[i] * (from.scores[i] - from.pivot[i]);
-    tile.sum[i] += tile.share[i] * from.scores[i];
+    const double is_first = tile.share[i] > tile.n_members[i] ? 1.0 : 0.0;
+    tile.pivot[i] += is_first * from.scores[i];
+    const double difference = tile.share[i] * (from.scores[i] - tile.pivot[i]);
     tile.differences[i] += difference;
     tile.squares[i] += difference * difference;
     tile.n_members[i] += tile.share[i];

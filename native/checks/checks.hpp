@@ -98,5 +98,7 @@ void check_fits();
 void check_predictions();
 void check_threads();
 void check_failures();
+void check_replicas();
+void check_replicas_without_memory();
 
 } // namespace checks

@@ -20,7 +20,7 @@ int n_passed = 0, n_failed = 0;
 
 void check_paths() {
   const char *names[] = {"parallel_histogram", "parallel_partition", "flush", "eviction", "recompute", "small_node", "missing_left",
-                         "missing_right", "apart", "two_words"};
+                         "missing_right", "apart", "two_words", "listed_bag", "replicas_apart", "replica_together", "refit"};
   constexpr int n_paths = static_cast<int>(heldout::Path::count_);
   static_assert(sizeof names / sizeof *names == n_paths, "every path of counters.hpp has its name here");
   for (int path = 0; path < n_paths; ++path) expect(heldout::path_counters[path].load() > 0, std::string("path taken: ") + names[path]);
@@ -58,7 +58,9 @@ int run() {
   check_threads();
   check_fits();
   check_predictions();
+  check_replicas();
   check_failures();
+  check_replicas_without_memory();
   check_paths();
   std::printf("%d passed, %d failed\n", n_passed, n_failed);
   return n_failed == 0 ? 0 : 1;

@@ -19,7 +19,7 @@ from heldout.learner import PREDICTED, weight_parameter
 
 __all__ = ["JointFits", "TrainingSets", "joint_fits"]
 
-BYTES_AT_ONCE = 256 * 2**20  # of predictions in one call
+BYTES_AT_ONCE = 256 * 2**20  # of predictions, by every member of every set, in one call
 _MOST_COPIES = 255  # of one row in a training set
 
 
@@ -56,7 +56,9 @@ class JointFits:
 
     def calls(self, first: int, last: int) -> list[range]:
         """Return which of the sets `first` .. `last` - 1 each call fits: as many as `BYTES_AT_ONCE` allows."""
-        at_once = max(1, BYTES_AT_ONCE // (8 * max(1, len(self.y)) * self.n_outputs))
+        # Members of a bagged learner have scores of their own before they are averaged.
+        replicas = self.learner.get_params(deep=False).get("replicas", 1)
+        at_once = max(1, BYTES_AT_ONCE // (8 * max(1, len(self.y)) * self.n_outputs * replicas))
         return [range(start, min(start + at_once, last)) for start in range(first, last, at_once)]
 
     def predictions(self, first: int, last: int) -> Iterator[NDArray[np.float64]]:

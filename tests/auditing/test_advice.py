@@ -76,6 +76,18 @@ def test_variance_comes_first_where_two_parts_are_equally_large() -> None:
     assert actions(candidate=candidate(**parts)) == ["bag", "more_rows"]
 
 
+@pytest.mark.parametrize("name", ["forest", "bagged-boosting"])
+def test_a_winner_that_averages_already_is_not_told_to_begin(name: str) -> None:
+    parts = {"variance": 3.0, "bias_plus_noise": 1.0, "excess_bias": None, "unresolved": 1.0}
+    bag, _ = advice(candidate=candidate(name=name, label="a forest", **parts), winner=winner(name=name))
+    assert bag["action"] == "bag"
+    assert bag["basis"] == 3.0
+    assert bag["sentence"] == (
+        "Get more rows, or average more models: variance is 75 % of the squared error, although a forest averages "
+        "models fitted on resampled rows already."
+    )
+
+
 def test_each_piece_states_the_number_it_rests_on_and_forecasts_nothing() -> None:
     bag, rows = advice(candidate=candidate(variance=3.0, bias_plus_noise=1.0, excess_bias=None, unresolved=1.0))
     assert (bag["action"], bag["basis"], bag["metric"]) == ("bag", 3.0, "squared_error")

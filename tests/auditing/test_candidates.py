@@ -20,8 +20,9 @@ def names(entries: object, task: str = "regression", **options: bool) -> list[st
 
 
 def test_all_built_in_candidates_come_simplest_first() -> None:
-    assert names(None) == ["baseline", "ridge", "tree", "knn", "forest", "boosting"]
+    assert names(None) == ["baseline", "ridge", "tree", "knn", "forest", "boosting", "bagged-boosting"]
     assert names(None, "classification")[:2] == ["baseline", "logistic"]
+    assert names(None, "classification")[-1] == "bagged-boosting"
 
 
 def test_boosting_is_the_engines_with_fewer_rounds_for_many_classes() -> None:
@@ -32,6 +33,23 @@ def test_boosting_is_the_engines_with_fewer_rounds_for_many_classes() -> None:
     assert (model.n_trees, model.early_stopping, model.random_state) == (100, False, None)
     assert isinstance(classes.estimator[-1], BoostingClassifier)
     assert classes.estimator[-1].n_trees == 27
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_bagged_boosting_is_ten_of_the_boosting_before_it(task: Task) -> None:
+    *_, plain, bagged = default_candidates(task, n_classes=11)
+    expected = plain.estimator[-1].get_params() | {"replicas": 10, "resampling": "subsample"}
+    assert bagged.estimator[-1].get_params() == expected
+    assert (bagged.name, bagged.label) == ("bagged-boosting", "bagged boosting")
+    assert (bagged.made_of, bagged.times) == (plain.name, 10)
+
+
+def test_an_extra_that_is_asked_for_by_name_is_none() -> None:
+    def extras(entries: object) -> list[str]:
+        return [c.name for c in resolve_candidates(entries, "regression") if c.is_extra]  # type: ignore[arg-type]
+
+    assert extras(None) == extras([("mine", Lasso())]) == ["bagged-boosting"]
+    assert extras("ridge,bagged-boosting") == extras(["bagged-boosting", ("mine", Lasso())]) == []
 
 
 def test_ordered_rows_add_the_last_value_as_a_baseline() -> None:
@@ -45,7 +63,7 @@ def test_named_candidates_keep_the_baseline_and_the_order_of_simplicity() -> Non
 
 def test_an_own_estimator_joins_the_built_in_ones() -> None:
     assert names([("mine", Lasso())])[-1] == "mine"
-    assert len(names([("mine", Lasso())])) == 7
+    assert len(names([("mine", Lasso())])) == 8
 
 
 def test_an_own_estimator_beside_named_ones_joins_those_only() -> None:

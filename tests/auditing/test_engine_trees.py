@@ -116,6 +116,8 @@ def rows(n: int, seed: int) -> np.ndarray:
 GROWN = [
     BoostingRegressor(n_trees=15, min_leaf_weight=2),
     BoostingClassifier(n_trees=8, min_leaf_weight=2),
+    BoostingRegressor(n_trees=5, min_leaf_weight=2, replicas=5, resampling="subsample"),
+    BoostingClassifier(n_trees=3, min_leaf_weight=2, replicas=5, resampling="subsample"),
     HistGradientBoostingRegressor(max_iter=15, min_samples_leaf=2, early_stopping=False),
     HistGradientBoostingClassifier(max_iter=8, min_samples_leaf=2, early_stopping=False),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from heldout.auditing.plan import Clock, PlanKept
 from heldout.auditing.scoring import Setting, score_once
 from heldout.generalization.paired import inflation
 from heldout.losses import METRICS
+from heldout.splits import predicts_forward
 
 from .small import candidates_in, given_plan, line_table, scored_in, setting_of, silent, subjects_table
 from statistical import assert_rate, power
@@ -233,6 +235,22 @@ def test_the_winner_is_always_measured_and_others_while_there_is_room(subjects: 
         left = [name for name in ("knn", "tree") if name not in expected]
         assert plan.left_out == ([f"the random split of {', '.join(left)}"] if left else [])
         assert plan.fits == 5 * len(expected)
+
+
+def test_extras_are_measured_last(subjects: Setting) -> None:
+    scored = scored_in(subjects, ["ridge", "tree", "knn"])
+    scored["knn"] = replace(scored["knn"], candidate=replace(scored["knn"].candidate, made_of="tree"))
+    clock = Budget(1.0)
+    clock.extras = 9
+    found = measure_optimism(scored, "ridge", subjects, PlanKept(1.0), clock, silent)
+    assert list(found) == ["ridge", "tree", "knn"]
+
+
+def test_random_folds_are_fitted_as_those_in_order_of_time_are() -> None:
+    rows = np.arange(40)
+    folds = [(rows[rows % 4 != k], rows[rows % 4 == k]) for k in range(4)]
+    for scheme, forward in (("random", False), ("group", False), ("blocked_time", True)):
+        assert predicts_forward(PlannedFolds(folds, scheme), folds) == forward
 
 
 def test_where_a_baseline_wins_one_model_is_measured_whatever_the_budget(subjects: Setting) -> None:

@@ -26,6 +26,7 @@ plans = st.builds(
     decomposition_rows=st.one_of(st.none(), counts),
     n_resamples=counts,
     split_at_random=names,
+    extra_candidates=names,
     left_out=st.lists(st.text(), unique=True),
 )
 
@@ -59,6 +60,7 @@ def test_a_document_without_a_plan_is_refused(document: dict[str, Any]) -> None:
         ("n_folds", "ten", "'ten'"),
         ("n_partitions", None, "NoneType"),
         ("decomposed", 3, "int"),
+        ("extra_candidates", 3, "int"),
         ("time_budget", None, "NoneType"),
         ("decomposition_rows", "all", "'all'"),
     ],
@@ -73,6 +75,12 @@ def test_a_plan_that_lacks_a_count_names_it() -> None:
     del plan["n_resamples"]
     with pytest.raises(DataError, match=r"damaged \(KeyError: 'n_resamples'\)"):
         PlanKept.from_document({"plan": plan})
+
+
+def test_a_plan_of_before_there_were_extra_candidates_has_none() -> None:
+    plan = PlanKept(1.0, extra_candidates=("bagged-boosting",)).to_dict()
+    del plan["extra_candidates"]
+    assert PlanKept.from_document({"plan": plan}).extra_candidates == ()
 
 
 @pytest.mark.parametrize("budget", [0.0, -1.0, math.nan, math.inf])

@@ -18,7 +18,7 @@ import heldout as ho
 from heldout.auditing import optimism, run, scoring, shortfall
 from heldout.errors import DataError, InvalidInput
 
-from .small import line_table, subjects_table
+from .small import given_plan, line_table, subjects_table
 
 QUICK: dict[str, Any] = {"candidates": ["ridge"], "time_budget": 0.3, "n_jobs": 1}
 
@@ -431,6 +431,42 @@ def test_a_budget_that_is_spent_leaves_out_repeats_and_says_so() -> None:
     assert plan["n_partitions"] == 2
     assert "2 of 3 repeats of the folds" in plan["left_out"]
     assert {"baseline", "ridge"} == set(plan["decomposed"])
+
+
+def test_a_budget_that_is_spent_leaves_out_extras_first_and_so_does_its_plan() -> None:
+    first = audited(line_table(), deploy="same", candidates=None, time_budget=1e-6)
+    assert first.document["plan"]["left_out"][0] == "the candidate bagged boosting"
+    again = audited(line_table(), deploy="same", candidates=None, time_budget=1e6, plan=first.document)
+    for audit in (first, again):
+        assert "bagged-boosting" not in [candidate["name"] for candidate in audit.document["candidates"]]
+        assert "bagged-boosting" not in [candidate.name for candidate in audit.candidates]
+        assert audit.document["plan"]["extra_candidates"] == []
+    assert numbers(again.document) == numbers(first.document)
+
+
+@pytest.mark.parametrize("classes", [0, 2])
+def test_boosting_is_fitted_together_where_encoding_learns_nothing_and_the_report_says_so(classes: int) -> None:
+    names = ["baseline", "boosting", "bagged-boosting"]
+    plan = {"plan": given_plan(n_folds=4, n_repeats=2, decomposed=tuple(names)).to_dict()}
+    frame = line_table(classes=classes).with_columns(flag=pl.col("x1") > 0)
+    one, two = (audited(frame, deploy="same", candidates=names, plan=plan, n_jobs=jobs) for jobs in (1, 2))
+    assert numbers(one.document) == numbers(two.document)
+    together = [c["name"] for c in one.document["candidates"] if c["how_fitted"] == "together, cut points shared"]
+    assert together == names[1:]
+    assert [c["decomposition"]["how_fitted"] for c in one.document["candidates"]] == [
+        "one by one",
+        "together, cut points shared",
+        "together, cut points shared",
+    ]
+    named = frame.with_columns(word=pl.Series(["a", "b", "c"] * 30))
+    apart = audited(named, deploy="same", candidates=names, plan=plan)
+    assert {c["how_fitted"] for c in apart.document["candidates"]} == {"one by one"}
+
+
+def test_rows_in_order_of_time_are_fitted_one_by_one() -> None:
+    frame = line_table().with_columns(day=pl.int_range(90))
+    audit = audited(frame, time="day", deploy="future", candidates=["boosting"])
+    assert {c["how_fitted"] for c in audit.document["candidates"]} == {"one by one"}
 
 
 def test_the_splitter_of_the_audit_is_the_one_the_verdict_rests_on() -> None:

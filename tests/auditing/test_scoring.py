@@ -16,8 +16,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
 from heldout.auditing import scoring
+from heldout.auditing.candidates import Candidate
 from heldout.auditing.plan import Clock, PlanKept
-from heldout.auditing.scoring import mean_loss_metric, score_candidates, score_once, summarise, zero_one_losses
+from heldout.auditing.scoring import Setting, mean_loss_metric, score_candidates, score_once, summarise, zero_one_losses
 from heldout.losses import METRICS
 
 from .small import candidates_in, given_plan, line_table, scored_in, setting_of, silent, subjects_table
@@ -182,6 +183,38 @@ def test_one_more_repeat_is_expected_to_cost_what_those_so_far_have_cost(monkeyp
     found = score_candidates(candidates_in(setting, ["baseline"]), setting, PlanKept(1.0), clock, silent)  # type: ignore[arg-type]
     assert clock.asked == [4.0, 3.0]
     assert found["baseline"].seconds == 7.0
+
+
+def with_an_extra(setting: Setting) -> list[Candidate]:
+    """A baseline, a model, an extra that repeats it four times, and one of the user's own behind."""
+    baseline, ridge, tree, mine = candidates_in(setting, ["ridge", "tree", ("mine", LinearRegression())])
+    return [baseline, ridge, replace(tree, made_of="ridge", times=4), mine]
+
+
+@pytest.mark.parametrize(("left", "kept"), [(52.0, True), (51.9, False)])
+def test_an_extra_is_scored_only_where_all_repeats_fit_with_it(
+    monkeypatch: pytest.MonkeyPatch, left: float, kept: bool
+) -> None:
+    # Baseline, ridge and the user's own take 1, 2 and 11 seconds: 3 repeats of 4 times ridge, and 2 of all, are 52.
+    ticks = iter([0.0, 1.0, 1.0, 3.0, 3.0, 14.0, *np.arange(14.0, 100.0)])
+    monkeypatch.setattr(scoring, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    setting, plan = setting_of(line_table()), PlanKept(1.0)
+    clock = SimpleNamespace(room_for=lambda seconds: seconds <= left)
+    found = score_candidates(with_an_extra(setting), setting, plan, clock, silent)  # type: ignore[arg-type]
+    assert list(found) == ["baseline", "ridge", *(["tree"] if kept else []), "mine"]
+    assert plan.extra_candidates == (("tree",) if kept else ())
+    assert ("the candidate a single tree" in plan.left_out) == (not kept)
+    assert {one.folds.n_repeats for one in found.values()} == {plan.n_repeats} == {3}
+
+
+@pytest.mark.parametrize("named", [(), ("tree",)])
+def test_a_given_plan_says_which_extras_are_scored(named: tuple[str, ...]) -> None:
+    setting, seen = setting_of(line_table()), []
+    plan = given_plan(extra_candidates=named, n_repeats=2)
+    found = score_candidates(with_an_extra(setting), setting, plan, Budget(0), lambda *step: seen.append(step[1]))  # type: ignore[arg-type]
+    assert ("tree" in found) == bool(named)
+    assert (plan.extra_candidates, plan.left_out) == (named, [])
+    assert len(seen) == len(set(seen)) == 2 * len(found)
 
 
 def test_a_given_plan_asks_no_clock() -> None:

@@ -200,6 +200,33 @@ def test_the_more_time_the_more_partitions_and_candidates(
     assert plan.fits == 3 * 2 * 5 * 2
 
 
+def as_extra(scored: dict[str, Scored], name: str, seconds: float) -> dict[str, Scored]:
+    """The same candidates, one of them a costly extra."""
+    extra = replace(scored[name], candidate=replace(scored[name].candidate, made_of="ridge"), seconds=seconds)
+    return {**priced(scored, 1.0), name: extra}
+
+
+def test_an_extra_costs_the_others_no_partition_and_comes_last(
+    setting: Setting, scored: dict[str, Scored], chosen: Selection
+) -> None:
+    lowest = min(set(scored) - {chosen.winner, "baseline"}, key=lambda name: scored[name].mean_loss.error)
+    # 3 others at 5 partitions take 15 seconds, the extra 500.
+    plan = PlanKept(1000.0)
+    found = found_by(setting, as_extra(scored, lowest, 100.0), chosen, plan, Budget(15.0, 1000.0))
+    assert plan.n_partitions == 5
+    assert set(found.decompositions) == set(scored) - {lowest}
+    assert plan.left_out == [f"the decomposition of {lowest}"]
+
+
+def test_an_extra_that_won_is_decomposed_whatever_it_costs(
+    setting: Setting, scored: dict[str, Scored], chosen: Selection
+) -> None:
+    plan = PlanKept(1000.0)
+    found = found_by(setting, as_extra(scored, chosen.winner, 100.0), chosen, plan, Budget(15.0, 1000.0))
+    assert plan.n_partitions == 2
+    assert chosen.winner in found.decompositions
+
+
 def test_winner_baseline_and_the_lowest_errors_come_first(
     setting: Setting, scored: dict[str, Scored], chosen: Selection
 ) -> None:

@@ -17,9 +17,10 @@ import pytest
 
 from heldout import _native
 from heldout.boosting import parameters
-from heldout.trees import Growth
+from heldout.trees import Growth, Replication
 
 from reference.ensembles import assert_same_bits, walk_raw
+from reference.replica_cases import LOSSES, assert_same_findings, check_against_twin, draw_bags, make_case
 
 KINDS = ("regression", "two", "five")
 NODES = {
@@ -148,6 +149,39 @@ def keep_every_promise(
     fractional = np.where(weight > 0, rng.gamma(2.0, size=len(y)), 0.0)
     there = rng.permutation(np.flatnonzero(weight))
     assert_same_bits(fit(2, weight=fractional), fit(3, there, fractional[there]))
+
+
+REPLICAS = {  # of three replicas, by threads
+    1: {"replicas_apart"},
+    2: {"replicas_apart", "replica_together"},  # two by a thread each, the third by both
+    5: {"replica_together"},
+}
+
+
+@pytest.mark.parametrize("nodes", NODES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_threshold_changes_a_bit_of_replicas(loss: str, nodes: str, seed: int) -> None:
+    case = make_case(seed, loss, n_rows=1200, n_rounds=2, max_leaves=40)
+    rng = np.random.default_rng([seed, 1])
+    weights = draw_bags(rng, case.n_rows, ("bootstrap", "tenth", "most"))
+    replication = Replication(weights, refit_counts=draw_bags(rng, case.n_rows, ["heavy"]))
+    plain = check_against_twin(case, replication)
+    forced = replace(case, growth=replace(case.growth, tuning=NODES[nodes]))
+    for n_threads, paths in REPLICAS.items():
+        shared = {"parallel_histogram"} & PATHS.get(nodes, set()) if n_threads == 5 else set()
+        with taking("listed_bag", "refit", *paths, *shared):
+            assert_same_findings(forced.replicas(replication, n_threads=n_threads), plain)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_bags_of_most_rows_are_not_listed(n_threads: int, seed: int) -> None:
+    case = make_case(seed, "squared_error", n_rows=400)
+    weights = draw_bags(np.random.default_rng([seed, 2]), case.n_rows, ("bootstrap", "most", "all"))
+    with taking(*REPLICAS[n_threads]):
+        case.replicas(Replication(weights), n_threads=n_threads)
+        if counters() is not None:
+            counts = counters().path_counts()
+            assert counts["listed_bag"] == counts["refit"] == 0
 
 
 @pytest.mark.slow

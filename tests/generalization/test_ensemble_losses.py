@@ -103,6 +103,16 @@ def test_the_log_loss_of_few_members_becomes_that_of_the_ensemble_to_second_orde
     assert -change == pytest.approx(gap, rel=0.15)
 
 
+@pytest.mark.parametrize("corrected", [corrected_squared_losses, corrected_log_losses])
+def test_a_weight_of_two_equals_two_rows_where_variances_are_pooled(corrected):
+    y, mean, variance, m = np.array([[1, 0, 1], [0.2, 0.5, -1.0], [0.5, 0.1, np.nan], [3, 2, 1]])
+    copied = [0, 0, 1, 2]
+    weighted = corrected(y, mean, variance, m, 4, sample_weight=[2, 1, 1])
+    copies = corrected(y[copied], mean[copied], variance[copied], m[copied], 4)
+    assert weighted[[0, 0, 1, 2]] == pytest.approx(copies)
+    assert weighted[2] != pytest.approx(corrected(y, mean, variance, m, 4)[2])
+
+
 def test_two_classes_may_come_as_one_row_of_scores():
     y, score, variance, m = [0, 1, 1], [0.3, -1.0, 2.0], [0.5, np.nan, 0.2], [3, 1, 2]
     flat = corrected_log_losses(y, score, variance, m, 8)

@@ -21,12 +21,12 @@ def of(losses, **options):
     return out_of_bag_error(losses, **settings)
 
 
-def test_rows_get_students_interval():
+def test_rows_get_students_interval_widened():
     losses = np.random.default_rng(0).exponential(size=50)
     estimate = of(losses, confidence_level=0.9)
-    low, high = stats.t.interval(0.9, 49, losses.mean(), stats.sem(losses))
-    assert (estimate.ci_low, estimate.ci_high) == pytest.approx((low, high))
-    assert (estimate.error, estimate.standard_error) == pytest.approx((losses.mean(), stats.sem(losses)))
+    error = (4 / 3) ** 0.5 * stats.sem(losses)
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx(stats.t.interval(0.9, 49, losses.mean(), error))
+    assert (estimate.error, estimate.standard_error) == pytest.approx((losses.mean(), error))
     assert (estimate.method, estimate.n_fits, estimate.n_rows, estimate.n_units) == ("out_of_bag", 8, 50, 50)
     assert (estimate.note, estimate.indicative, estimate.training_error) == (None, False, None)
 
@@ -41,13 +41,21 @@ def test_ends_go_over_to_the_metric():
     assert accuracy.ci_low < accuracy.error < accuracy.ci_high
 
 
+def test_rows_that_are_all_right_say_no_more_than_so_many_rows_can():
+    estimate = of(np.zeros(10), metric="accuracy")
+    # Wilson's interval for 0 wrong of 10, as in Newcombe 1998: up to 0.2775.
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx((1 - 0.2775, 1.0), abs=5e-5)
+    assert estimate.note == "no spread between rows: Wilson's interval"
+    assert of(np.ones(10), metric="accuracy").ci_high == pytest.approx(0.2775, abs=5e-5)
+    assert of(np.zeros(10), metric="mse").ci_high == 0.0
+
+
 def test_groups_are_the_units():
     losses, groups = np.random.default_rng(0).exponential(size=120), np.repeat(np.arange(20), 6)
     estimate = of(losses, units=groups)
     means = losses.reshape(20, 6).mean(axis=1)
-    assert (estimate.ci_low, estimate.ci_high) == pytest.approx(
-        stats.t.interval(0.95, 19, means.mean(), stats.sem(means))
-    )
+    interval = stats.t.interval(0.95, 19, means.mean(), 2**0.5 * stats.sem(means))
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx(interval)
     assert (estimate.n_units, estimate.indicative) == (20, False)
     assert "rows of new groups" in estimate.estimand
     few = of(losses, units=groups // 2)
@@ -79,6 +87,8 @@ def test_the_estimand_says_how_many_members():
         "error on new rows of about 3.5 members averaged, as many as have a row out of bag; the ensemble has 8"
     )
     assert of(losses, corrected=True).estimand == "error on new rows of the ensemble of 8"
+    again = of(losses, corrected=True, refitted=True)
+    assert again.estimand.endswith("of the ensemble of 8, before its leaves were filled anew from all rows")
 
 
 def test_rows_in_every_bag_are_left_out_and_counted():
@@ -96,13 +106,15 @@ def test_weights_count():
     rng = np.random.default_rng(0)
     losses, weight = rng.exponential(size=30), rng.integers(0, 4, 30)
     copied = np.repeat(np.arange(30), weight)
-    weighted = of(losses, sample_weight=weight)
+    weighted = of(losses, sample_weight=weight, units=np.arange(30))
     copies = of(losses[copied], units=copied)
     assert (weighted.error, weighted.ci_low, weighted.ci_high) == pytest.approx(
         (copies.error, copies.ci_low, copies.ci_high)
     )
     assert weighted.n_units == copies.n_units == np.count_nonzero(weight)
-    assert of(losses, sample_weight=weight / 7).ci_high == pytest.approx(weighted.ci_high)
+    rows = [of(losses, sample_weight=w) for w in (weight, weight / 7, np.ones(30))]
+    assert rows[1].ci_high == pytest.approx(rows[0].ci_high)
+    assert (rows[2].ci_low, rows[2].ci_high) == pytest.approx((of(losses).ci_low, of(losses).ci_high))
     assert of(np.ones(30), sample_weight=weight).standard_error == 0.0
 
 

@@ -249,6 +249,12 @@ def test_a_document_with_a_section_missing_still_makes_a_page(key: str, monkeypa
         assert render_html(part)
 
 
+def test_a_candidate_whose_folds_were_fitted_together_is_said_to_be_one() -> None:
+    page = re.sub(r"<[^>]*>", "", html_of("regression"))
+    assert page.count("Fitted together, cut points shared.") == 1
+    assert "one by one" not in page
+
+
 def test_headings_are_findings() -> None:
     headings = Page(html_of("vowel")).headings
     assert headings[0] == (

@@ -274,6 +274,19 @@ def test_a_class_that_a_replica_has_never_seen_keeps_all_finite(loss: str, seed:
     assert np.isfinite(grown.variance[:, grown.n_members > 1]).all()
 
 
+def test_a_row_that_one_member_fits_by_far_off_values_has_the_spread_of_the_others(seed: int) -> None:
+    """The member that is fitted to the row has no say in it, not even in the last digits."""
+    case = make_case(seed, "squared_error", learning_rate=1.0, least_count=1, max_leaves=30, n_rounds=10, l2=0.0)
+    weights = draw_bags(np.random.default_rng([seed, 14]), case.n_rows, ["bootstrap"] * 4)
+    target = case.objective.target.copy()
+    target[3], weights[3] = 1e9, [1, 0, 0, 0]
+    case = replace(case, objective=replace(case.objective, target=target))
+    (grown,) = case.replicas(Replication(weights))
+    scores = walk_raw(grown.members, case.X[[3]])[0, 1:]
+    found = grown.variance[0, np.flatnonzero(grown.rows == 3)]
+    np.testing.assert_allclose(found, scores.var(ddof=1), rtol=1e-9)
+
+
 def test_one_replica_has_no_spread(seed: int) -> None:
     case = make_case(seed, "squared_error")
     weights = draw_bags(np.random.default_rng([seed, 10]), case.n_rows, ["bootstrap"])

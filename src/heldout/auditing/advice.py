@@ -28,6 +28,7 @@ from heldout.losses import METRICS
 __all__ = ["advise"]
 
 NO_FORECAST = "no error curve over growing training sets is measured yet, so nothing is forecast beyond this table"
+BAGGED = ("forest", "bagged-boosting")
 LOSS_WORDS = {"squared_error": "squared error", "zero_one": "error rate"}
 
 
@@ -136,6 +137,15 @@ def _by_largest_part(candidate: Mapping[str, Any], parts: Mapping[str, float]) -
 
 def _bag(candidate: Mapping[str, Any], parts: Mapping[str, float]) -> dict[str, Any]:
     word = LOSS_WORDS[candidate["decomposition"]["loss"]]
+    if candidate["name"] in BAGGED:
+        return _piece(
+            "bag",
+            f"Get more rows, or average more models: variance is {percent(parts['variance'])} of the {word}, although "
+            f"{candidate['label']} averages models fitted on resampled rows already.",
+            candidate["decomposition"]["loss"],
+            candidate["variance"],
+            "the gain from more bagging is not measured yet",
+        )
     return _piece(
         "bag",
         f"Average models fitted on resampled rows, or get more rows: variance is {percent(parts['variance'])} "

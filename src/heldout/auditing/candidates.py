@@ -29,6 +29,10 @@ __all__ = ["Candidate", "blamed_on", "default_candidates", "resolve_candidates"]
 
 Task = Literal["regression", "classification"]
 
+# Members of bagged boosting. Each learns from 80 % of the rows, and each row is left out by two of them; of ten
+# bootstraps, one row in a hundred would be left out by none.
+MEMBERS: dict[str, Any] = {"replicas": 10, "resampling": "subsample"}
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -46,6 +50,11 @@ class Candidate:
         Whether it ignores the features. A model that does not beat the best baseline shows no signal.
     is_foreign : bool
         Whether the user brought it. It is then handed row slices of the user's own frame.
+    made_of : str
+        Name of the candidate that this one repeats, where that makes it costly: an extra, which is the first to be
+        left out when time is short. Empty for those that are always scored.
+    times : int
+        How many times as long as that one it takes at most.
     """
 
     name: str
@@ -53,6 +62,13 @@ class Candidate:
     estimator: Any
     is_baseline: bool = False
     is_foreign: bool = False
+    made_of: str = ""
+    times: int = 1
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it is scored only where the time allows."""
+        return bool(self.made_of)
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,12 @@ def _regression(ordered: bool, encode: _Encoders) -> list[Candidate]:
             encode.ordinal(RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)),
         ),
         Candidate("boosting", "boosting", encode.ordinal(BoostingRegressor())),
+        _bagged(encode.ordinal(BoostingRegressor(**MEMBERS))),
     ]
+
+
+def _bagged(boosting: Pipeline) -> Candidate:
+    return Candidate("bagged-boosting", "bagged boosting", boosting, made_of="boosting", times=MEMBERS["replicas"])
 
 
 def boosting_rounds(n_classes: int) -> int:
@@ -117,6 +138,7 @@ def _classification(ordered: bool, n_classes: int, encode: _Encoders) -> list[Ca
             "boosting",
             encode.ordinal(BoostingClassifier(n_trees=boosting_rounds(n_classes))),
         ),
+        _bagged(encode.ordinal(BoostingClassifier(n_trees=boosting_rounds(n_classes), **MEMBERS))),
     ]
 
 
@@ -137,7 +159,7 @@ def default_candidates(
     Examples
     --------
     >>> [candidate.name for candidate in default_candidates("regression")]
-    ['baseline', 'ridge', 'tree', 'knn', 'forest', 'boosting']
+    ['baseline', 'ridge', 'tree', 'knn', 'forest', 'boosting', 'bagged-boosting']
     """
     encode = _Encoders(task, kinds)
     return _regression(ordered, encode) if task == "regression" else _classification(ordered, n_classes, encode)
@@ -213,7 +235,8 @@ def resolve_candidates(
     Parameters
     ----------
     entries : sequence of str, (str, estimator) or None
-        None means all built-in ones. Strings are names of built-in ones or ``package.module:estimator``.
+        None means all built-in ones. Strings are names of built-in ones or ``package.module:estimator``. What is
+        named is no extra.
         The user's own come after the built-in ones in the order of simplicity.
 
     Raises
@@ -232,6 +255,7 @@ def resolve_candidates(
     chosen = [_one(entry, built_in) for entry in entries]
     named = {candidate.name for candidate in chosen if not candidate.is_foreign}
     own = [candidate for candidate in chosen if candidate.is_foreign]
+    asked_for = set(named)
     if own and not named - {"baseline", "last-value"} and all(not isinstance(e, str) for e in entries):
         # candidates=[("mine", estimator)] adds to the built-in ones; naming any of those chooses among them.
         named = set(built_in)
@@ -240,4 +264,4 @@ def resolve_candidates(
     for name in names:
         if names.count(name) > 1:
             raise InvalidInput(f"two candidates are named {name!r}: give each its own name")
-    return [*ours, *(replace(c) for c in own)]
+    return [*(replace(c, made_of="") if c.name in asked_for else c for c in ours), *(replace(c) for c in own)]

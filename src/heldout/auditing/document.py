@@ -113,6 +113,7 @@ def _candidate(scored: Scored, selection: Selection, shortfall: Shortfall, setti
         "indicative": estimate.indicative,
         "note": estimate.note,
         "n_fits": estimate.n_fits,
+        "how_fitted": scored.folds.how_fitted,
         "tied": name in selection.tied,
         "accuracy": _accuracy(scored),
         "accuracy_training": scored.accuracy_training,

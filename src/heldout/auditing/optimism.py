@@ -29,9 +29,10 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 @dataclass(frozen=True)
 class PlannedFolds:
-    """Folds that were drawn beforehand, as a splitter."""
+    """Folds that were drawn beforehand, as a splitter; they are fitted as those of the scheme named are."""
 
     folds: Sequence[Fold]
+    scheme: str = "random"
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002 - scikit-learn's signature
         """Return the number of folds."""
@@ -84,8 +85,8 @@ def measure_optimism(
     """Fit candidates on random folds of the same sizes and compare.
 
     The winner always (and a model, where the winner is a baseline); then, while there is room, the others, the most
-    flexible first: they gain most from rows that they recognise, so a random split would have chosen one of them. The
-    safe errors are those of the first repeat of the folds, fitted already.
+    flexible first, extras last: they gain most from rows that they recognise, so a random split would have chosen one
+    of them. The safe errors are those of the first repeat of the folds, fitted already.
     """
     safe = PlannedFolds(list(_folds(setting.splitter(), setting)))
     random = PlannedFolds(
@@ -95,9 +96,12 @@ def measure_optimism(
             setting.y,
             setting.dataset.groups,
             random_state=stream_seed(setting.seed, "optimism"),
-        )
+        ),
+        setting.scheme,
     )
-    models = [name for name in reversed(list(scored)) if not scored[name].candidate.is_baseline]
+    flexible_first = list(scored)[::-1]
+    flexible_first.sort(key=lambda name: scored[name].candidate.is_extra)
+    models = [name for name in flexible_first if not scored[name].candidate.is_baseline]
     wanted = plan.split_at_random if plan.given else tuple(dict.fromkeys([winner, *models]))
     wanted = tuple(name for name in wanted if name in scored)
     measured: dict[str, Optimism] = {}

@@ -1,9 +1,9 @@
 """The plan of an audit: what is done at least, what is added while time is left, and what was left out.
 
-The time budget is a cap on extras, not on the minimum: every candidate is scored on every fold whatever it costs.
-Extras (repeats of the folds, more candidates decomposed, more partitions) are added only while less than half of the
-budget is used. A plan read back from `report.json` is carried out as written, with no look at the clock, so
-that the same numbers come out.
+The time budget is a cap on extras, not on the minimum: every candidate but the costly ones is scored on every fold
+whatever it costs. Extras (costly candidates, repeats of the folds, more candidates decomposed, more partitions) are
+added only while less than half of the budget is used; when time is short, costly candidates are the first to go. A plan
+read back from `report.json` is carried out as written, with no look at the clock, so that the same numbers come out.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class PlanKept:
     decomposition_rows: int | None = None
     n_resamples: int = N_RESAMPLES
     split_at_random: tuple[str, ...] = ()
+    extra_candidates: tuple[str, ...] = ()
     fits: int = 0
     rows: int = 0
     left_out: list[str] = field(default_factory=list)
@@ -110,6 +111,8 @@ class PlanKept:
             decomposition_rows=None if rows is None else int(rows),
             n_resamples=int(plan["n_resamples"]),
             split_at_random=tuple(plan["split_at_random"]),
+            # A plan of before there were such candidates was carried out without them.
+            extra_candidates=tuple(plan.get("extra_candidates", ())),
             left_out=list(plan["left_out"]),
             given=True,
         )
@@ -141,6 +144,7 @@ class PlanKept:
             "decomposition_rows": self.decomposition_rows,
             "n_resamples": self.n_resamples,
             "split_at_random": list(self.split_at_random),
+            "extra_candidates": list(self.extra_candidates),
             "fits": self.fits,
             "rows": self.rows,
             "left_out": list(self.left_out),

@@ -82,7 +82,7 @@ class Audit:
     splitter : scikit-learn splitter
         The folds that the verdict rests on.
     candidates : tuple of Candidate
-        Simplest first; `best` is fitted on all rows, these are not fitted.
+        Those that were scored, simplest first; `best` is fitted on all rows, these are not fitted.
     decompositions : dict of str to Decomposition
         By candidate name; empty when there was no time.
     best : FittedModel or None

@@ -193,7 +193,7 @@ class _Run:
             document=document,
             iid=setting.report,
             splitter=setting.splitter(),
-            candidates=tuple(candidates),
+            candidates=tuple(one.candidate for one in scored.values()),
             decompositions=dict(shortfall.decompositions),
             best=None if best is None else _with_manifest(best, document),
             interrupted=self.plan.interrupted,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,11 +164,13 @@ def score_once(candidate: Candidate, setting: Setting, splitter: Any, repeat: in
 def score_candidates(
     candidates: Sequence[Candidate], setting: Setting, plan: PlanKept, clock: Clock, progress: Progress
 ) -> dict[str, Scored]:
-    """Score all candidates on common folds; further repeats of the folds only while the budget has room.
+    """Score all candidates on common folds; extras and further repeats of the folds only while the budget has room.
 
-    Every repeat is run for all candidates or for none, so that all are judged on the same rows as often. On an
-    interrupt the candidates that are through the first repeat are kept.
+    Every repeat is run for all candidates or for none, so that all are judged on the same rows as often. An extra is
+    left out unless all repeats fit with it: it never costs the others a repeat. On an interrupt the candidates that are
+    through the first repeat are kept.
     """
+    extras_last = sorted(candidates, key=lambda candidate: candidate.is_extra)
     repeats: dict[str, list[OutOfFold]] = {candidate.name: [] for candidate in candidates}
     seconds = dict.fromkeys(repeats, 0.0)
     n_wanted = plan.n_repeats if plan.given else _repeats_worth_having(setting)
@@ -179,8 +181,11 @@ def score_candidates(
                 plan.leave_out(f"{n_wanted - repeat} of {n_wanted} repeats of the folds")
                 break
             this_repeat = {}
-            for position, candidate in enumerate(candidates):
-                progress("candidates", repeat * len(candidates) + position, n_wanted * len(candidates))
+            for position, candidate in enumerate(list(extras_last)):
+                if repeat == 0 and candidate.is_extra and not _has_room(candidate, seconds, n_wanted, plan, clock):
+                    extras_last.remove(candidate)
+                    continue
+                progress("candidates", repeat * len(extras_last) + position, n_wanted * len(extras_last))
                 started = time.monotonic()
                 this_repeat[candidate.name] = score_once(candidate, setting, setting.splitter(repeat), repeat)
                 seconds[candidate.name] += time.monotonic() - started
@@ -194,16 +199,28 @@ def score_candidates(
         if not any(repeats.values()):
             raise
         plan.interrupt("interrupted while candidates were scored")
-        candidates = [candidate for candidate in candidates if repeats[candidate.name]]
         plan.n_repeats = max(done, 1)
     else:
         plan.n_repeats = done
+    candidates = [candidate for candidate in candidates if repeats[candidate.name]]
+    plan.extra_candidates = tuple(candidate.name for candidate in candidates if candidate.is_extra)
     scored = {
         candidate.name: summarise(candidate, repeats[candidate.name], seconds[candidate.name], setting)
         for candidate in candidates
     }
     plan.fits += sum(one.folds.n_fits for one in scored.values())
     return scored
+
+
+def _has_room(extra: Candidate, seconds: Mapping[str, float], n_repeats: int, plan: PlanKept, clock: Clock) -> bool:
+    """Say whether an extra is scored, by the plan given or by what the others have taken in the first repeat."""
+    if plan.given:
+        return extra.name in plan.extra_candidates
+    itself = extra.times * seconds.get(extra.made_of, 0.0)
+    if clock.room_for(n_repeats * itself + (n_repeats - 1) * sum(seconds.values())):
+        return True
+    plan.leave_out(f"the candidate {extra.label}")
+    return False
 
 
 def _repeats_worth_having(setting: Setting) -> int:
@@ -252,6 +269,7 @@ def _joined(repeats: Sequence[OutOfFold]) -> OutOfFold:
         test_rows=tuple(rows for part in repeats for rows in part.test_rows),
         repeat_of=tuple(repeat for repeat, part in enumerate(repeats) for _ in part.repeat_of),
         n_fits=sum(part.n_fits for part in repeats),
+        n_calls=sum(part.n_calls for part in repeats),
     )
 
 

@@ -63,7 +63,7 @@ def measure_shortfall(
     clock: Clock,
     progress: Progress,
 ) -> Shortfall:
-    """Decompose the winner, the baseline and the runner-up, and the others while the budget has room."""
+    """Decompose the winner, the baseline and the runner-up, and the others, extras last, while the budget has room."""
     if setting.n_rows < 4 * FEWEST_ROWS_PER_FIT:
         return Shortfall({}, reason=f"{setting.n_rows} rows are too few to train on disjoint halves")
     wanted = plan.decomposed if plan.given else _in_order_of_interest(scored, selection)
@@ -89,7 +89,7 @@ def measure_shortfall(
 
 
 def _in_order_of_interest(scored: Mapping[str, Scored], selection: Selection) -> tuple[str, ...]:
-    by_error = sorted(scored, key=lambda name: scored[name].mean_loss.error)
+    by_error = sorted(scored, key=lambda name: (scored[name].candidate.is_extra, scored[name].mean_loss.error))
     first = [selection.winner, selection.baseline, *by_error]
     return tuple(dict.fromkeys(first))
 
@@ -101,6 +101,8 @@ def _cost(scored: Scored, n_partitions: int) -> float:
 
 
 def _partitions(scored: Mapping[str, Scored], wanted: Sequence[str], clock: Clock) -> int:
+    # An extra that has not won is left out before it costs the others a partition.
+    wanted = [name for position, name in enumerate(wanted) if position == 0 or not scored[name].candidate.is_extra]
     for n_partitions in range(MAX_PARTITIONS, MIN_PARTITIONS, -1):
         if clock.room_for(sum(_cost(scored[name], n_partitions) for name in wanted)):
             return n_partitions
@@ -178,6 +180,7 @@ def _fields(
                 "n_train_full": int(np.median([train for train, _ in scored[name].folds.fold_sizes])),
                 "n_fits": parts.n_fits,
                 "n_partitions": parts.n_partitions,
+                "how_fitted": parts.how_fitted,
             },
             "expected_loss": parts.expected_loss,
             "expected_loss_ci": _ends(parts.expected_loss_ci) if known else None,

@@ -88,7 +88,13 @@ def corrected_squared_losses(
 
 
 def corrected_log_losses(
-    target: ArrayLike, mean: ArrayLike, variance: ArrayLike, n_members: ArrayLike, ensemble_size: int
+    target: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    n_members: ArrayLike,
+    ensemble_size: int,
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     r"""Return the log loss of each row, corrected to second order to the whole ensemble.
 
@@ -112,6 +118,8 @@ def corrected_log_losses(
         Of those scores, with m - 1 in the denominator; where m is 1, pooled as in `corrected_squared_losses`.
     n_members : array of int, shape (n_rows,)
     ensemble_size : int
+    sample_weight : array, shape (n_rows,), optional
+        How much each row counts where variances are pooled.
 
     Returns
     -------
@@ -130,7 +138,7 @@ def corrected_log_losses(
     >>> corrected_log_losses([1], [0.0], [0.8], [2], ensemble_size=1).round(4)  # 0.8 / 4 / 2 * (1 - 1/2) more
     array([0.7431])
     """
-    y, m = _aligned(target, n_members)
+    y, m, weight = _aligned(target, n_members, np.ones(np.shape(target)) if sample_weight is None else sample_weight)
     scores, spread = (np.atleast_2d(np.asarray(array, np.float64)) for array in (mean, variance))
     if scores.shape[-1] != len(y) or spread.shape != scores.shape:
         raise InvalidInput(
@@ -147,7 +155,9 @@ def corrected_log_losses(
     log_probability = special.log_softmax(scores, axis=0)
     probability = np.exp(log_probability)
     curvature = probability * (1.0 - probability)
-    change = sum(0.5 * curvature[c] * _change_of_variance(spread[c], m, ensemble_size) for c in range(len(scores)))
+    change = sum(
+        0.5 * p * _change_of_variance(v, m, ensemble_size, weight) for p, v in zip(curvature, spread, strict=True)
+    )
     losses = -log_probability[y.astype(np.intp), np.arange(len(y))]
     return np.asarray(np.where(m > 0, losses + change, np.nan))
 
@@ -198,7 +208,8 @@ def _aligned(*arrays: ArrayLike) -> tuple[NDArray[np.float64], ...]:
     if given[0].ndim != 1 or any(array.shape != given[0].shape for array in given):
         shapes = ", ".join(str(array.shape) for array in given)
         raise InvalidInput(
-            f"target, mean, variance and n_members must have one shape (n_rows,), got {shapes}: one value per row"
+            f"targets, means, variances, numbers of members and weights must have one shape (n_rows,), got {shapes}: "
+            "pass one value per row"
         )
     return given
 
@@ -207,7 +218,7 @@ def _change_of_variance(
     variance: NDArray[np.float64],
     m: NDArray[np.float64],
     ensemble_size: int,
-    weight: NDArray[np.float64] | float = 1.0,
+    weight: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return v / K - v / m, with the pooled v where a row has one member; NaN where there is none to pool."""
     _check_size(ensemble_size)
