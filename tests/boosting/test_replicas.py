@@ -124,6 +124,48 @@ def test_threads_change_no_bit(kind: str, early_stopping: Any, small: Any, make_
     assert one.oob_error_.error == other.oob_error_.error
 
 
+@pytest.mark.parametrize("early_stopping", [False, "out_of_bag"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_rows_and_plain_code_change_no_bit(
+    kind: str,
+    early_stopping: Any,
+    small: Any,
+    bags: Any,
+    make_model: Any,
+    seed: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = small.X, small.target_of(kind)
+    order = np.random.default_rng(seed).permutation(N)
+    parameters = {"n_trees": 20, "replicas": 4, "early_stopping": early_stopping}
+    one = make_model(kind, resampling=bags, **parameters).fit(X, y)
+    monkeypatch.setenv("HELDOUT_SIMD", "plain")
+    other = make_model(kind, resampling=bags[order], n_jobs=2, **parameters).fit(X[order], y[order])
+    assert_same_bits(one.ensemble_, other.ensemble_)
+    assert_same_bits(one.members_, other.members_)
+    assert same_bits(one.oob_prediction_[order], other.oob_prediction_)
+    np.testing.assert_allclose(one.oob_curve_.loss, other.oob_curve_.loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize("resampling", ["bootstrap", "poisson", Blocks(7)], ids=str)
+def test_more_replicas_leave_the_first_as_they_are(resampling: Any, small: Any) -> None:
+    parameters = {"n_trees": 4, "resampling": resampling, "max_features": 0.5, "random_state": 2}
+    few, many = (BoostingRegressor(replicas=k, **parameters).fit(small.X, small.y) for k in (3, 5))
+    assert same_bits(few.members_.raw(small.X), np.ascontiguousarray(many.members_.raw(small.X)[:, :3]))
+
+
+def test_replicas_draw_apart_and_seeds_decide(small: Any) -> None:
+    def fit(seed: int) -> NDArray[np.float64]:
+        return np.asarray(
+            BoostingRegressor(replicas=3, n_trees=4, random_state=seed).fit(small.X, small.y).members_.raw(small.X)
+        )
+
+    one, again, other = fit(0), fit(0), fit(1)
+    assert same_bits(one, again)
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one[:, 0], one[:, 1])
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_leaves_are_computed_anew_from_all_rows(weighted: bool, small: Any, seed: int) -> None:
     """After a stop by rows out of bag: the structures stay, and squared error fills leaves with means of residuals."""
