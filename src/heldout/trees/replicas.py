@@ -185,33 +185,10 @@ def _replica_by_replica(columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEnsemble:
-    trees, bases = grown["trees"], grown["bases"]
-    n_replicas = bases.size // n_outputs
     members = averaged = refitted = None
-    if trees is not None:
-        members = TreeEnsemble(
-            starts=trees["starts"],
-            feature=trees["feature"],
-            threshold=thresholds_of(binned.cut_points, trees["feature"], trees["bin"]),
-            left=trees["left"],
-            missing_left=trees["missing_left"],
-            value=trees["value"],
-            gain=trees["gain"],
-            count=trees["count"],
-            base=bases,
-            n_features=binned.n_features,
-            ready=False,
-        )
-        mean_base = bases.reshape(n_replicas, n_outputs).mean(axis=0)
-        averaged = replace(members, value=members.value / n_replicas, base=mean_base, ready=False)
-        if "refit_value" in trees:
-            refitted = replace(
-                members,
-                value=trees["refit_value"] / n_replicas,
-                count=trees["refit_count"],
-                base=grown["refit_base"],
-                ready=False,
-            )
+    if grown["trees"] is not None:
+        members = _members(grown, binned)
+        averaged, refitted = _averaged(members, n_outputs), _refitted(members, grown, n_outputs)
     return GrownEnsemble(
         members=members,
         averaged=averaged,
@@ -226,3 +203,34 @@ def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEns
         best_round=grown["best_round"],
         n_rounds=grown["n_rounds"],
     )
+
+
+def _members(grown: dict[str, Any], binned: Binned) -> TreeEnsemble:
+    trees = grown["trees"]
+    return TreeEnsemble(
+        starts=trees["starts"],
+        feature=trees["feature"],
+        threshold=thresholds_of(binned.cut_points, trees["feature"], trees["bin"]),
+        left=trees["left"],
+        missing_left=trees["missing_left"],
+        value=trees["value"],
+        gain=trees["gain"],
+        count=trees["count"],
+        base=grown["bases"],
+        n_features=binned.n_features,
+        ready=False,
+    )
+
+
+def _averaged(members: TreeEnsemble, n_outputs: int) -> TreeEnsemble:
+    n_replicas = members.base.size // n_outputs
+    base = members.base.reshape(n_replicas, n_outputs).mean(axis=0)
+    return replace(members, value=members.value / n_replicas, base=base, ready=False)
+
+
+def _refitted(members: TreeEnsemble, grown: dict[str, Any], n_outputs: int) -> TreeEnsemble | None:
+    trees = grown["trees"]
+    if "refit_value" not in trees:
+        return None
+    value = trees["refit_value"] / (members.base.size // n_outputs)
+    return replace(members, value=value, count=trees["refit_count"], base=grown["refit_base"], ready=False)
