@@ -101,8 +101,10 @@ def quantise(
             row = min(max(flushed_bits(g, total), flushed_bits(h, total), 8), most_flushed_bits)
             e, f = exponent_below(g.largest, 2.0**row, 1), exponent_below(h.largest, 2.0**row, 1)
             flush = min((2**23 - 1) >> row, 2**17 - 1) // most_often
-        whole_g = np.rint(np.ldexp(gradient.astype(np.float64), e)).astype(np.int64) * times
-        ones = np.ones(n) if hessian is None else hessian.astype(np.float64)
+        # Rows that do not count may be of any size: the scale is not made for them.
+        counted = np.where(times > 0, gradient.astype(np.float64), 0.0)
+        whole_g = np.rint(np.ldexp(counted, e)).astype(np.int64) * times
+        ones = np.ones(n) if hessian is None else np.where(times > 0, hessian.astype(np.float64), 0.0)
         whole_h = np.rint(np.ldexp(ones, f)).astype(np.int64) * times
         width = bits if name in ("flushed", "wide") else 24
         return Quantised(name, e, f, width, flush, whole_g, whole_h, times)
