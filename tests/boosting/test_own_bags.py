@@ -1,4 +1,4 @@
-"""Bags of the user's own, as an array: of all rows of the table, whichever of them are trained on."""
+"""Bags of the user's own: an array of all rows of the table, whichever are trained on, or a scheme."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.base import clone
 from heldout import BoostingRegressor
 from heldout.errors import InvalidInput
 from heldout.learner import PREDICTED, STOPS
-from heldout.resampling import Given
+from heldout.resampling import Draw, Given
 
 from reference.ensembles import assert_same_bits, same_bits
 
@@ -96,3 +96,57 @@ def test_an_array_of_another_table_is_refused_though_its_rows_would_do(X: Any, t
     weight = (np.arange(N) >= 30).astype(float)
     with pytest.raises(InvalidInput, match=rf"weights must have shape \({N}, 3\), got \({N - 30}, 3\)"):
         BoostingRegressor(replicas=3, resampling=bags[30:]).fit(X, targets["regression"], sample_weight=weight)
+
+
+class Own:
+    """A scheme that draws what it is told to."""
+
+    def __init__(self, drawn: Any) -> None:
+        self.drawn = drawn
+
+    def __repr__(self) -> str:
+        return "Own()"
+
+    def draw(self, n_rows: int, n_replicas: int, *, groups: Any = None, random_state: Any = 0) -> Any:  # noqa: ARG002
+        return self.drawn
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f8"])
+def test_a_scheme_of_the_users_equals_its_array(dtype: str, X: Any, targets: Any, bags: Any) -> None:
+    y = targets["regression"]
+    own = BoostingRegressor(replicas=3, resampling=Own(Draw(bags.astype(dtype))), **SMALL).fit(X, y)
+    given = BoostingRegressor(replicas=3, resampling=bags, **SMALL).fit(X, y)
+    assert_same_bits(own.ensemble_, given.ensemble_)
+    assert same_bits(own.oob_prediction_, given.oob_prediction_)
+
+
+def changed(value: float) -> NDArray[np.float64]:
+    weights = np.ones((N, 3))
+    weights[7, 1] = value
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        (np.ones((N, 3), dtype=np.uint8), "must return a heldout.resampling.Draw, got ndarray"),
+        (Draw(changed(300).astype(np.int64)), "weights must be whole numbers .*, got 300 in row 7, column 1"),
+        (Draw(changed(-1).astype(np.int64)), "weights must be whole numbers .*, got -1 in row 7, column 1"),
+        (Draw(changed(0.5)), "weights must be whole numbers .*, got 0.5 in row 7, column 1"),
+        (Draw(np.eye(N, 3) * [1, 0, 1]), "weights must give every replica a row, got only 0 in column 1"),
+        (Draw(np.ones((N, 4))), rf"weights must have shape \({N}, 3\), got \({N}, 4\)"),
+        (Draw(np.ones((N, 3)), np.ones((N, 3))), "roles must not have bit 1 where the weight is above 0, got 1 in row"),
+        (Draw(np.ones((N, 3)), np.full((N, 3), 4)), "roles must be whole numbers from 0 to 3, got 4"),
+    ],
+)
+def test_what_a_scheme_of_the_users_draws_is_checked(drawn: Any, message: str, X: Any, targets: Any) -> None:
+    model = BoostingRegressor(replicas=3, resampling=Own(drawn))
+    for ask in (lambda: model.fit(X, targets["regression"]), lambda: model.fit_replicas(X, X[:, 0], np.ones((N, 1)))):
+        with pytest.raises(InvalidInput, match=rf"draw of Own\(\) .*{message}"):
+            ask()
+
+
+def test_a_scheme_of_the_users_may_not_tear_groups_apart(X: Any, targets: Any, bags: Any) -> None:
+    model = BoostingRegressor(replicas=3, resampling=Own(Draw(bags)))
+    with pytest.raises(InvalidInput, match=r"draw of Own\(\) .* weights must be constant within a group"):
+        model.fit(X, targets["regression"], groups=np.zeros(N))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout._random import stream_seed
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
-from heldout.resampling import Disjoint, Given, KFold, Resampling
+from heldout.resampling import Disjoint, Given, KFold, Resampling, checked_draw
 from heldout.trees import PREDICTED, STOPS
 
 __all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
@@ -98,7 +98,8 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
         return _scattered(training, rows, ones, np.zeros_like(ones), seeds)
     if plan.out_of_bag and len(rows) == 1:
         raise InvalidInput('early_stopping="out_of_bag" needs two rows or more, got n_samples=1: pass more rows')
-    draw = _scheme_for(plan.resampling, len(training.times), rows, n_replicas).draw(
+    draw = checked_draw(
+        _scheme_for(plan.resampling, len(training.times), rows, n_replicas),
         len(rows),
         n_replicas,
         groups=None if training.groups is None else training.groups[rows],
