@@ -122,10 +122,9 @@ heldout::Targets targets_of(int loss, std::size_t n_rows, std::size_t n_outputs,
   targets.n_outputs = static_cast<int>(n_outputs);
   targets.target = target.data();
   targets.weight = weight ? weight->data() : nullptr;
-  if (targets.loss == heldout::Loss::softmax)
-    for (std::size_t row = 0; row < n_rows; ++row)
-      if (!(target.data()[row] >= 0 && target.data()[row] < static_cast<double>(n_outputs)))
-        throw nb::value_error("a softmax target must be a class number");
+  const double n_classes = targets.loss == heldout::Loss::logistic ? 2.0 : static_cast<double>(n_outputs);
+  for (std::size_t row = 0; targets.loss != heldout::Loss::squared && row < n_rows; ++row)
+    if (!(target.data()[row] >= 0 && target.data()[row] < n_classes)) throw nb::value_error("a target must be a class number");
   return targets;
 }
 
@@ -200,11 +199,22 @@ bool has_rows(const heldout::Targets &targets, const std::uint8_t *count) {
   return false;
 }
 
+using Factors = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void check_factors(const heldout::Targets &targets, const std::optional<Factors> &factors, std::size_t n, std::size_t n_classes) {
+  if (!factors) return;
+  if (targets.loss == heldout::Loss::squared) throw nb::value_error("numbers have no classes, so no class_factors");
+  if (factors->shape(0) != n || factors->shape(1) != n_classes) throw nb::value_error("class_factors must have one entry per class");
+  for (std::size_t i = 0; i < n * n_classes; ++i)
+    if (!(factors->data()[i] > 0.0 && std::isfinite(factors->data()[i]))) throw nb::value_error("class_factors must be above 0 and finite");
+}
+
 // What is wanted of replicas, checked against the table.
 heldout::ReplicationRule replication_rule(const heldout::Targets &targets, const CodeMatrix &weights, const std::optional<CodeMatrix> &roles,
                                           const std::vector<int> &ensemble_of, const std::vector<std::uint64_t> &seeds,
                                           const std::vector<int> &rounds, const std::vector<int> &sizes,
-                                          const std::optional<CodeMatrix> &refit_counts) {
+                                          const std::optional<CodeMatrix> &refit_counts, const std::optional<Factors> &class_factors,
+                                          const std::optional<Factors> &refit_class_factors) {
   const std::size_t n_rows = targets.n_rows, n_replicas = weights.shape(0), n_ensembles = rounds.size();
   if (n_replicas == 0 || weights.shape(1) != n_rows) throw nb::value_error("weights must have one row per replica, one entry per table row");
   if (roles && (roles->shape(0) != n_replicas || roles->shape(1) != n_rows)) throw nb::value_error("roles must have the shape of weights");
@@ -212,6 +222,9 @@ heldout::ReplicationRule replication_rule(const heldout::Targets &targets, const
   if (n_ensembles == 0 || sizes.size() != n_ensembles) throw nb::value_error("each ensemble needs a number of rounds and a size");
   if (refit_counts && (refit_counts->shape(0) != n_ensembles || refit_counts->shape(1) != n_rows))
     throw nb::value_error("refit_counts must have one row per ensemble, one entry per table row");
+  const std::size_t n_classes = targets.loss == heldout::Loss::logistic ? 2 : static_cast<std::size_t>(targets.n_outputs);
+  check_factors(targets, class_factors, n_replicas, n_classes);
+  check_factors(targets, refit_class_factors, n_ensembles, n_classes);
   heldout::ReplicationRule rule;
   std::vector<char> used(n_ensembles, 0);
   for (std::size_t k = 0; k < n_replicas; ++k) {
@@ -223,14 +236,16 @@ heldout::ReplicationRule replication_rule(const heldout::Targets &targets, const
     }
     if (ensemble_of[k] < 0 || static_cast<std::size_t>(ensemble_of[k]) >= n_ensembles) throw nb::value_error("there is no such ensemble");
     used[static_cast<std::size_t>(ensemble_of[k])] = 1;
-    rule.replicas.push_back({count, role, ensemble_of[k], seeds[k]});
+    const double *class_factor = class_factors ? class_factors->data() + k * n_classes : nullptr;
+    rule.replicas.push_back({count, role, ensemble_of[k], seeds[k], class_factor});
   }
   if (std::find(used.begin(), used.end(), 0) != used.end()) throw nb::value_error("an ensemble has no replica");
   for (std::size_t e = 0; e < n_ensembles; ++e) {
     if (rounds[e] < 1 || sizes[e] < 1) throw nb::value_error("rounds and sizes must be above 0");
     const std::uint8_t *refit_count = refit_counts ? refit_counts->data() + e * n_rows : nullptr;
     if (refit_count && !has_rows(targets, refit_count)) throw nb::value_error("an ensemble has no rows of positive weight to refit");
-    rule.ensembles.push_back({rounds[e], sizes[e], refit_count});
+    const double *class_factor = refit_class_factors ? refit_class_factors->data() + e * n_classes : nullptr;
+    rule.ensembles.push_back({rounds[e], sizes[e], refit_count, class_factor});
   }
   return rule;
 }
@@ -293,12 +308,13 @@ nb::list boost_replicas(const CodeMatrix &codes, const std::vector<int> &n_bins,
                         int loss, int n_outputs, const nb::dict &settings, const CodeMatrix &weights,
                         const std::optional<CodeMatrix> &roles, const std::vector<int> &ensemble_of, const std::vector<std::uint64_t> &seeds,
                         const std::vector<int> &rounds, const std::vector<int> &sizes, const std::optional<CodeMatrix> &refit_counts,
+                        const std::optional<Factors> &class_factors, const std::optional<Factors> &refit_class_factors,
                         const std::optional<Column> &curve_weight, int patience, bool keep_trees, int n_threads, nb::object callback) {
   const std::size_t n_rows = codes.shape(1);
   check_table(codes, n_bins);
   const heldout::BoostingRule rule = boosting_rule(Settings(settings));
   const heldout::Targets targets = targets_of(loss, n_rows, static_cast<std::size_t>(n_outputs), target, weight);
-  heldout::ReplicationRule replication = replication_rule(targets, weights, roles, ensemble_of, seeds, rounds, sizes, refit_counts);
+  heldout::ReplicationRule replication = replication_rule(targets, weights, roles, ensemble_of, seeds, rounds, sizes, refit_counts, class_factors, refit_class_factors);
   if (curve_weight) check_rows(n_rows, curve_weight->shape(0), "curve_weight");
   replication.curve_weight = curve_weight ? curve_weight->data() : nullptr;
   replication.patience = patience;
@@ -333,7 +349,7 @@ void bind_boosting(nb::module_ &module) {
              "Grow rounds of trees onto scores, which are updated in place.");
   module.def("boost_replicas", &boost_replicas, "codes"_a, "n_bins"_a, "target"_a, "weight"_a.none(), "loss"_a, "n_outputs"_a, "settings"_a,
              "weights"_a, "roles"_a.none(), "ensemble_of"_a, "seeds"_a, "rounds"_a, "sizes"_a, "refit_counts"_a.none() = nb::none(),
-             "curve_weight"_a.none() = nb::none(), "patience"_a = 0, "keep_trees"_a = true, "n_threads"_a = 1, "callback"_a = nb::none(),
+             "class_factors"_a.none() = nb::none(), "refit_class_factors"_a.none() = nb::none(), "curve_weight"_a.none() = nb::none(), "patience"_a = 0, "keep_trees"_a = true, "n_threads"_a = 1, "callback"_a = nb::none(),
              "Grow many boosters over one binned matrix; one dict per ensemble.");
   module.def("best_constants", &best_constants, "target"_a, "weight"_a.none(), "count"_a.none(), "loss"_a, "n_outputs"_a,
              "The constant score of least loss, one per output.");

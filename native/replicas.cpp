@@ -15,9 +15,26 @@ namespace {
 // A bag of a smaller share of the rows is worth a list.
 constexpr std::size_t kWorthList = 2;
 
+// Targets with weights of their own where classes have factors.
+struct WeighedTargets {
+  Targets targets;
+  std::vector<double> weight;
+
+  WeighedTargets() = default;
+  WeighedTargets(const Targets &given, const double *class_factor) : targets(given) {
+    if (!class_factor) return;
+    weight.resize(given.n_rows);
+    for (std::size_t row = 0; row < given.n_rows; ++row)
+      weight[row] = class_factor[static_cast<std::size_t>(given.target[row])] * (given.weight ? given.weight[row] : 1.0);
+    targets.weight = weight.data();
+  }
+  WeighedTargets(WeighedTargets &&) = default;
+  WeighedTargets &operator=(WeighedTargets &&) = default;
+};
+
 struct Replica {
   ReplicaRule rule;
-  Targets targets;
+  WeighedTargets weighed;
   double least_hessian = 0.0;
   std::vector<std::uint32_t> in_bag; // only where few are
   std::vector<std::uint32_t> following; // rows of count 0 that have a role
@@ -62,8 +79,8 @@ private:
   double finish_round(int round, Ensemble &ensemble);
   void keep(Ensemble &ensemble);
   void conclude(Ensemble &ensemble);
-  void refit_trees(const Ensemble &ensemble, const std::vector<std::uint32_t> &refit_rows, Replica &replica, std::vector<RefittedLeaves> &out,
-                   TreeFitter &fitter, Team &team, std::vector<double> &normalisers);
+  void refit_trees(const Ensemble &ensemble, Targets targets, const std::vector<std::uint32_t> &refit_rows, Replica &replica,
+                   std::vector<RefittedLeaves> &out, TreeFitter &fitter, Team &team, std::vector<double> &normalisers);
   void summarise(const Ensemble &ensemble, std::uint8_t bit, const std::vector<std::uint32_t> &rows, Summary &out);
   template <typename Work> void for_replicas(const std::vector<int> &replicas, Work &&work);
   std::size_t n_outputs() const { return static_cast<std::size_t>(targets_.n_outputs); }
@@ -114,13 +131,14 @@ void Replication::start(Replica &replica) {
       replica.in_bag.push_back(static_cast<std::uint32_t>(row));
     }
   }
-  replica.base = best_constants(targets_, count);
+  replica.weighed = WeighedTargets(targets_, replica.rule.class_factor);
+  Targets &targets = replica.weighed.targets;
+  replica.base = best_constants(targets, count);
   replica.scores.resize(n_outputs() * n);
   for (std::size_t output = 0; output < n_outputs(); ++output)
     std::fill_n(replica.scores.begin() + static_cast<std::ptrdiff_t>(output * n), n, replica.base[output]);
-  replica.targets = targets_;
-  if (targets_.loss == Loss::squared) replica.targets.exponent = target_exponent(targets_.target, count, n, replica.scores.data());
-  replica.least_hessian = rule_.least_hessian * largest_weight(targets_, count);
+  if (targets.loss == Loss::squared) targets.exponent = target_exponent(targets.target, count, n, replica.scores.data());
+  replica.least_hessian = rule_.least_hessian * largest_weight(targets, count);
 }
 
 void Replication::list_rows(Ensemble &ensemble) {
@@ -190,7 +208,7 @@ void Replication::grow_trees(int round, Replica &replica, TreeFitter &fitter, Te
     const std::vector<char> allowed = choose_features(matrix_.block_of.size(), rule_.max_features, replica.rule.seed, tree);
     replica.trees.emplace_back();
     double *scores = replica.scores.data() + output * matrix_.n_rows;
-    fitter.fit(replica.targets, replica.bag(), replica.least_hessian, static_cast<int>(output), scores, normaliser, allowed,
+    fitter.fit(replica.weighed.targets, replica.bag(), replica.least_hessian, static_cast<int>(output), scores, normaliser, allowed,
                replica.trees.back());
     fitter.carry(replica.trees.back(), replica.following, scores);
   }
@@ -262,26 +280,26 @@ void Replication::refit() {
     for (std::size_t row = 0; row < matrix_.n_rows; ++row)
       if (count[row] != 0) refit_rows.push_back(static_cast<std::uint32_t>(row));
     GrownEnsemble &grown = ensemble.grown;
-    grown.refit_base = best_constants(targets_, count);
+    const WeighedTargets weighed(targets_, ensemble.rule.refit_class_factor);
+    grown.refit_base = best_constants(weighed.targets, count);
     grown.refitted.resize(ensemble.replicas.size());
     const int first = ensemble.replicas.front();
     for_replicas(ensemble.replicas, [&](Replica &replica, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
       const auto at = std::find(ensemble.replicas.begin(), ensemble.replicas.end(), static_cast<int>(&replica - replicas_.data()));
-      refit_trees(ensemble, refit_rows, replica, grown.refitted[static_cast<std::size_t>(at - ensemble.replicas.begin())], fitter, team,
+      refit_trees(ensemble, weighed.targets, refit_rows, replica, grown.refitted[static_cast<std::size_t>(at - ensemble.replicas.begin())], fitter, team,
                   normalisers);
     });
     if (replicas_[static_cast<std::size_t>(first)].rule.role) summarise(ensemble, kPredicted, grown.rows, grown.refit_predicted);
   }
 }
 
-void Replication::refit_trees(const Ensemble &ensemble, const std::vector<std::uint32_t> &refit_rows, Replica &replica,
+void Replication::refit_trees(const Ensemble &ensemble, Targets targets, const std::vector<std::uint32_t> &refit_rows, Replica &replica,
                               std::vector<RefittedLeaves> &out, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
   const std::size_t n = matrix_.n_rows;
   const std::uint8_t *count = ensemble.rule.refit_count;
   std::vector<std::uint32_t> following;
   for (const std::uint32_t row : ensemble.grown.rows)
     if (count[row] == 0) following.push_back(row);
-  Targets targets = targets_;
   for (std::size_t output = 0; output < n_outputs(); ++output)
     std::fill_n(replica.scores.begin() + static_cast<std::ptrdiff_t>(output * n), n, ensemble.grown.refit_base[output]);
   if (targets.loss == Loss::squared) targets.exponent = target_exponent(targets.target, count, n, replica.scores.data());

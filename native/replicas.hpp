@@ -19,12 +19,14 @@ struct ReplicaRule {
   const std::uint8_t *role = nullptr;  // (n_rows,); null: both where count is 0, else none
   int ensemble = 0;
   std::uint64_t seed = 0;
+  const double *class_factor = nullptr; // (n_classes,) that multiply the weights of a class's rows; null: all 1
 };
 
 struct EnsembleRule {
   int n_rounds = 0;
   int size = 0;                              // members whose error the curve of squared loss estimates; 1: of one, for any loss
   const std::uint8_t *refit_count = nullptr; // (n_rows,); null: leaves keep their values
+  const double *refit_class_factor = nullptr;
 };
 
 struct ReplicationRule {

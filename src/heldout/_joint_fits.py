@@ -57,7 +57,7 @@ class JointFits:
     def calls(self, first: int, last: int) -> list[range]:
         """Return which of the sets `first` .. `last` - 1 each call fits: as many as `BYTES_AT_ONCE` allows."""
         # Members of a bagged learner have scores of their own before they are averaged.
-        replicas = self.learner.get_params(deep=False).get("replicas", 1)
+        replicas = getattr(self.learner, "replicas_per_set", 1)
         at_once = max(1, BYTES_AT_ONCE // (8 * max(1, len(self.y)) * self.n_outputs * replicas))
         return [range(start, min(start + at_once, last)) for start in range(first, last, at_once)]
 

@@ -60,6 +60,8 @@ def boost_replicas(
     rounds: Sequence[int],
     sizes: Sequence[int],
     refit_counts: NDArray[np.uint8] | None = None,
+    class_factors: NDArray[np.float64] | None = None,
+    refit_class_factors: NDArray[np.float64] | None = None,
     curve_weight: NDArray[np.float64] | None = None,
     patience: int = 0,
     keep_trees: bool = True,

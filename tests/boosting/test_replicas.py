@@ -15,7 +15,7 @@ from scipy import special
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from heldout import BoostingRegressor
+from heldout import BoostingClassifier, BoostingRegressor
 from heldout.resampling import Blocks, Bootstrap, KFold, Subsample
 
 from reference.ensembles import assert_same_bits, same_bits, walk_leaves
@@ -58,6 +58,39 @@ def test_each_member_is_a_fit_to_its_bag(kind: str, small: Any, bags: Any, make_
     for k in range(4):
         alone = make_model(kind, **parameters).fit(X, y, sample_weight=bags[:, k])
         assert same_bits(np.ascontiguousarray(raw[:, k]), alone.ensemble_.raw(X))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_balanced_classes_are_those_of_each_bag(n_classes: int, seed: int) -> None:
+    """Each member is a fit with its bag as weights, and labels that are in no bag change no tree."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 4, (N, 3)).astype(float)
+    y = np.minimum(X[:, 0] // 2 + (rng.random(N) < 0.2), n_classes - 1).astype(int)
+    bags = rng.integers(0, 3, (N, 3))
+    bags[:20] = 0
+    parameters = {"class_weight": "balanced", "n_trees": 6, "min_leaf_weight": 3}
+    model = BoostingClassifier(replicas=3, resampling=bags, **parameters).fit(X, y)
+    raw = model.members_.raw(X).reshape(N, 3, -1)
+    for k in range(3):
+        alone = BoostingClassifier(**parameters).fit(X, y, sample_weight=bags[:, k])
+        assert same_bits(np.ascontiguousarray(raw[:, k]), alone.ensemble_.raw(X))
+    poisoned = np.where(np.arange(N) < 20, (y + 1) % n_classes, y)
+    again = BoostingClassifier(replicas=3, resampling=bags, **parameters).fit(X, poisoned)
+    assert_same_bits(model.members_, again.members_)
+
+
+def test_refitted_leaves_are_balanced_over_all_rows(seed: int) -> None:
+    """One member with all rows: filling its leaves anew changes them by rounding alone."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 4, (N, 3)).astype(float)
+    y = (rng.random(N) < 0.2).astype(int)
+    bags = np.ones((N, 2), dtype=int)
+    bags[0, 0], bags[1, 1] = 0, 0
+    parameters = {"class_weight": "balanced", "n_trees": 3, "learning_rate": 0.3, "min_leaf_weight": 3}
+    stopped = BoostingClassifier(replicas=2, resampling=bags, early_stopping="out_of_bag", **parameters).fit(X, y)
+    assert stopped.ensemble_.base == pytest.approx(0.0, abs=1e-9)  # both classes weigh the same
+    whole = BoostingClassifier(**(parameters | {"n_trees": stopped.n_trees_})).fit(X, y)
+    assert whole.ensemble_.base == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)

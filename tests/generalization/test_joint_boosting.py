@@ -123,10 +123,15 @@ def test_members_count_where_the_memory_of_a_call_is_reckoned(monkeypatch: pytes
     X, y = few_values(0)
     monkeypatch.setattr(_joint_fits, "BYTES_AT_ONCE", 10 * 300 * 8)
     calls = []
-    for replicas in (1, 5, 20):
-        model = BoostingRegressor(n_trees=2, replicas=replicas, resampling=None)
+    for parameters in (
+        {"replicas": 1},
+        {"replicas": 5},
+        {"replicas": 20},
+        {"replicas": 1, "early_stopping": "out_of_bag", "resampling": "subsample"},  # eight choose the rounds
+    ):
+        model = BoostingRegressor(n_trees=2, **({"resampling": None} | parameters))
         calls.append(out_of_fold(model, X, y, splitter=RandomFolds(4), loss="squared_error").n_calls)
-    assert calls == [1, 2, 4]
+    assert calls == [1, 2, 4, 4]
 
 
 def test_any_number_of_jobs_gives_the_same_bits(seed: int) -> None:

@@ -14,7 +14,7 @@ from heldout.errors import InvalidInput
 from heldout.resampling import Disjoint, Given, KFold, Resampling, checked_draw
 from heldout.trees import PREDICTED, STOPS
 
-__all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
+__all__ = ["Bags", "TrainingSet", "draw_bags", "evaluation_replicas", "whole_set"]
 
 _MOST_TIMES = 255  # a row's multiplicity is one byte
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from heldout._random import seed_of
 from heldout._threads import n_threads
 from heldout.boosting.asked_sets import asked_sets, checked_groups
+from heldout.boosting.bags import evaluation_replicas
 from heldout.boosting.features import native_floats, usable_features
 from heldout.boosting.fitting import Round, as_before_unless_done, fit_rounds
 from heldout.boosting.importances import OutOfBagImportances, permuted_out_of_bag
@@ -329,6 +330,12 @@ class BoostedTrees(BaseEstimator):
         X = self._features(X)
         ensemble: TreeEnsemble = self.ensemble_
         return ensemble.leaves(X, self._threads_for(X.shape[0]))
+
+    @property
+    def replicas_per_set(self) -> int:
+        """Models that `fit_replicas` holds at once for each training set."""
+        plan = checked_plan(self)
+        return evaluation_replicas(plan.resampling) if plan.out_of_bag and plan.n_replicas == 1 else plan.n_replicas
 
     @property
     def n_trees_(self) -> int:

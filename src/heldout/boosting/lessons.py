@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.boosting.targets import check_squares, class_codes, finite_target, judged_target, target_unguessed
-from heldout.boosting.weights import factors_of_classes, factors_together
+from heldout.boosting.weights import balanced_factors, factors_of_classes, factors_together
 from heldout.trees import Objective
 
 __all__ = ["ClassLesson", "Lesson", "NumberLesson", "probabilities"]
@@ -30,6 +30,17 @@ class Lesson(Protocol):
 
     def objective(self, count: NDArray[np.uint8] | None, factor: NDArray[np.float64] | None) -> Objective:
         """Return what trees are fitted to where rows are there `count` times and weigh `factor`."""
+        ...
+
+    def unbalanced(self, factor: NDArray[np.float64] | None) -> Objective:
+        """Return the same without what `balance` tells."""
+        ...
+
+    def balance(self, times: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """Return what multiplies the weights of each class where rows are there so often, if that depends on it.
+
+        Each replica has its own: rows out of its bag must not tell it how large their classes are.
+        """
         ...
 
     def judged(self, y_val: Any) -> NDArray[np.float64]:
@@ -60,6 +71,13 @@ class NumberLesson:
     def objective(self, count: NDArray[np.uint8] | None, factor: NDArray[np.float64] | None) -> Objective:
         """Return squared error of one score."""
         return Objective("squared_error", self.target, factor, count)
+
+    def unbalanced(self, factor: NDArray[np.float64] | None) -> Objective:
+        """Return squared error of one score."""
+        return self.objective(None, factor)
+
+    def balance(self, times: NDArray[np.uint8]) -> None:
+        """Numbers have no classes."""
 
     def judged(self, y_val: Any) -> NDArray[np.float64]:
         """Return the targets of validation rows as float64."""
@@ -97,7 +115,21 @@ class ClassLesson:
     def objective(self, count: NDArray[np.uint8] | None, factor: NDArray[np.float64] | None) -> Objective:
         """Return the logistic loss of one score for two classes, else the softmax of one each."""
         by_class = factors_of_classes(self.class_weight, self.classes, self.codes, count)
-        factor = factors_together(by_class, factor)
+        return self._objective(count, factors_together(by_class, factor))
+
+    def unbalanced(self, factor: NDArray[np.float64] | None) -> Objective:
+        """Return the loss with the weights of classes unless they are "balanced"."""
+        balanced = isinstance(self.class_weight, str) and self.class_weight == "balanced"
+        return self._objective(None, factor) if balanced else self.objective(None, factor)
+
+    def balance(self, times: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """Return factors by which all classes weigh the same, or None unless they are "balanced"."""
+        if not (isinstance(self.class_weight, str) and self.class_weight == "balanced"):
+            return None
+        factors = balanced_factors(self.codes, len(self.classes), times)
+        return np.append(factors, 1.0) if len(factors) == 1 else factors
+
+    def _objective(self, count: NDArray[np.uint8] | None, factor: NDArray[np.float64] | None) -> Objective:
         if len(self.classes) > 2:
             return Objective("softmax", self.target, factor, count, n_outputs=len(self.classes))
         return Objective("logistic", self.target, factor, count)

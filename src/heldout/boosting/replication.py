@@ -144,7 +144,7 @@ def _grow(
     """Grow all sets, as many in one call of the engine as weigh their rows alike."""
     judged = bool(stage.left_out & STOPS)
     grown: dict[int, GrownEnsemble] = {}
-    for call in calls_of([rows.lesson.objective(each.count, each.factor) for each in bags], bags, judged):
+    for call in calls_of([rows.lesson.unbalanced(each.factor) for each in bags], bags, judged):
         own = replace(stage, rounds=None if stage.rounds is None else tuple(stage.rounds[c] for c in call.sets))
         found = _grow_together(rows, plan, call, [bags[c] for c in call.sets], [roles[c] for c in call.sets], own)
         grown.update(zip(call.sets, found, strict=True))
@@ -177,6 +177,10 @@ def _grow_together(
         patience=stage.patience,
         ensemble_size=stage.size,
         refit_counts=_side_by_side(counts) if stage.refit else None,
+        class_factors=_balances(
+            rows.lesson, [each.weights[:, k] for each in bags for k in range(each.weights.shape[1])]
+        ),
+        refit_class_factors=_balances(rows.lesson, [each.count for each in bags]),
         curve_weight=call.curve_weight,
     )
     return grow_replicas(
@@ -188,6 +192,11 @@ def _grow_together(
         callback=stage.callback,
         n_threads=plan.n_threads,
     )
+
+
+def _balances(lesson: Lesson, times: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64] | None:
+    found = [factors for factors in map(lesson.balance, times) if factors is not None]
+    return np.stack(found) if found else None
 
 
 def _and_rows_below(columns: NDArray[np.uint8], n_below: int) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from heldout._arrays import checked_weight
 from heldout.errors import InvalidInput
 
-__all__ = ["counts_and_factors", "factors_of_classes", "factors_together"]
+__all__ = ["balanced_factors", "counts_and_factors", "factors_of_classes", "factors_together"]
 
 _MOST_TIMES = 255  # a row's multiplicity is one byte
 
@@ -85,8 +85,7 @@ def factors_of_classes(
     if class_weight is None:
         return None
     if isinstance(class_weight, str) and class_weight == "balanced":
-        sizes = np.bincount(codes, weights=count, minlength=len(classes))
-        return np.asarray(sizes.sum() / (len(classes) * np.maximum(sizes, 1)))[codes]
+        return balanced_factors(codes, len(classes), count)[codes]
     if not isinstance(class_weight, Mapping):
         raise InvalidInput(
             f"class_weight must be None, 'balanced' or a dict of weights, got {class_weight!r}: pass one"
@@ -103,6 +102,19 @@ def factors_of_classes(
             raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r:.60}: mend it")
         factors[labels.index(label)] = weight
     return None if (factors == 1).all() else factors[codes]
+
+
+def balanced_factors(codes: NDArray[np.intp], n_classes: int, count: NDArray[np.uint8] | None) -> NDArray[np.float64]:
+    """Return the factor of each class by which all weigh the same: n_rows / (n_classes * rows of the class).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> balanced_factors(np.array([0, 0, 0, 1]), 2, np.array([1, 1, 0, 2], dtype=np.uint8))
+    array([1., 1.])
+    """
+    sizes = np.bincount(codes, weights=count, minlength=n_classes)
+    return np.asarray(sizes.sum() / (n_classes * np.maximum(sizes, 1)), dtype=np.float64)
 
 
 def factors_together(

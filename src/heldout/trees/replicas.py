@@ -45,6 +45,10 @@ class Replication:
     refit_counts : array of uint8, shape (n_rows, n_ensembles), optional
         How often each row counts when the leaves of an ensemble are filled anew after its last round, the structures of
         the trees kept.
+    class_factors : array of float64, shape (n_replicas, n_classes), optional
+        What multiplies the weights of each class's rows, replica by replica.
+    refit_class_factors : array of float64, shape (n_ensembles, n_classes), optional
+        The same where leaves are filled anew.
     curve_weight : array of float64, shape (n_rows,), optional
         How much each row counts in the curves.
     """
@@ -57,6 +61,8 @@ class Replication:
     patience: int = 0
     ensemble_size: int = 0
     refit_counts: NDArray[np.uint8] | None = None
+    class_factors: NDArray[np.float64] | None = None
+    refit_class_factors: NDArray[np.float64] | None = None
     curve_weight: NDArray[np.float64] | None = None
 
 
@@ -171,6 +177,8 @@ def grow_replicas(
         list(replication.rounds or (growth.n_rounds,) * len(sizes)),
         [replication.ensemble_size or int(size) for size in sizes],
         None if replication.refit_counts is None else _replica_by_replica(replication.refit_counts),
+        replication.class_factors,
+        replication.refit_class_factors,
         replication.curve_weight,
         replication.patience,
         keep_trees,
