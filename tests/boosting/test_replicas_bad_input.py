@@ -58,7 +58,17 @@ def bags(**cells: Any) -> NDArray[Any]:
             {"replicas": 2, "resampling": np.ones((N - 1, 2))},
             rf"weights must have shape \({N}, 2\), got \({N - 1}, 2\)",
         ),
-        ({"replicas": 3, "resampling": np.ones((N, 2))}, rf"weights must have shape \({N}, 3\), got \({N}, 2\)"),
+        ({"replicas": 3, "resampling": np.ones((N, 2))}, "got 2 column.* and replicas=3: set replicas=2"),
+        ({"replicas": 3, "resampling": np.ones((N, 2)), **OUT_OF_BAG}, "got 2 column.* and replicas=3: set replicas=2"),
+        (
+            {"resampling": np.ones((N, 7))},
+            "a bag in each of 7 column.*, got replicas=1, which draws none: set replicas=7",
+        ),
+        (
+            {"resampling": np.ones((3, 7)), "early_stopping": 3},
+            '7 column.*, got replicas=1, .* or early_stopping="out_',
+        ),
+        ({"resampling": Given(np.ones((N, 2)))}, "got replicas=1, which draws none: set replicas=2"),
         ({"replicas": 2, "resampling": bags(cell=-1)}, "weights must be .*, got -1.0 in row 5, column 1"),
         ({"replicas": 2, "resampling": bags(cell=256)}, "weights must be .*, got 256.0 in row 5, column 1"),
         ({"replicas": 2, "resampling": bags(cell=0.5)}, "weights must be .*, got 0.5 in row 5, column 1"),
