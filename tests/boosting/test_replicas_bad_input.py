@@ -224,6 +224,11 @@ def test_too_many_columns_are_refused_of_replicas_too(monkeypatch: pytest.Monkey
         ({"ensemble_of": [0.0, 1.0]}, r"ensemble_of must be 2 whole numbers, .* of float64"),
         ({"ensemble_of": [0, 2]}, r"ensemble_of must number the ensembles from 0 without a gap, got \[0, 2\]"),
         ({"seeds": [1]}, "seeds must have one number per column of weights, 2, got 1"),
+        ({"seeds": 3}, "seeds must be a list of one number per column of weights, 2, got 3: pass a list"),
+        ({"seeds": np.int64(3)}, "seeds must be a list of one number per column of weights, 2, got .*3"),
+        ({"seeds": np.ones((2, 1), dtype=int)}, r"random_state must be None, an int or .*, got array\(\[1\]\)"),
+        ({"seeds": "12"}, "random_state must be None, an int or .*, got '1'"),
+        ({"seeds": [1, 0.5]}, "random_state must be None, an int or .*, got 0.5"),
         ({"seeds": [1, -1]}, "random_state must be 0 or more, got -1"),
         (
             {"sample_weight": np.arange(N) < 5, "weights": np.eye(N, 2, -4)},
