@@ -156,8 +156,7 @@ def test_the_curve_is_the_error_after_each_round(
     X, y = small.X, small.target_of(kind)
     rng = np.random.default_rng(seed)
     weight = {"none": np.ones(N), "whole": rng.integers(1, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
-    m = (bags == 0).sum(axis=1)
-    bags[m == 1] = 1  # such rows have no variance of their own
+    bags[(bags == 0).sum(axis=1) == 1] = 1  # such rows have no variance of their own
     m = (bags == 0).sum(axis=1)
     model = make_model(kind, replicas=K, resampling=bags, n_trees=8, min_leaf_weight=5)
     curve = model.fit(X, y, sample_weight=weight).oob_curve_
@@ -174,6 +173,15 @@ def test_the_curve_is_the_error_after_each_round(
         else:
             rows = found["of_mean"][judged]
         assert loss == pytest.approx(np.average(rows, weights=weight[judged]), rel=1e-7)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_last_of_the_curve_is_half_the_error(weighted: bool, small: Any, make_model: Any, seed: int) -> None:
+    weight = np.random.default_rng(seed).gamma(2.0, size=N) if weighted else None
+    model = make_model("regression", replicas=K, n_trees=8, min_leaf_weight=5, random_state=seed)
+    model.fit(small.X, small.target_of("regression"), sample_weight=weight)
+    assert 1 in model.oob_members_  # whose variance is pooled
+    assert 2 * model.oob_curve_.loss[-1] == pytest.approx(model.oob_error_.error, rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)

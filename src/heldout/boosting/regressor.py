@@ -85,10 +85,10 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Loss on these rows after each round; not there where `X_val` was passed.
     oob_error_ : ErrorEstimate
         Mean squared error on unseen rows of the replicas averaged, with an interval. That a row is judged by few of
-        them is corrected for, unless no row was left out by two ("kfold"): its `estimand` says what it is. After `early_stopping="out_of_bag"` it is the error before the leaves were
-        recomputed from all rows, or with one replica that of one fitted to resampled rows: too high for the
-        model, more so after bootstraps than after "subsample". That its rows chose the rounds, one number, is not
-        corrected for.
+        them is corrected for, unless no row was left out by two ("kfold"): its `estimand` says what it is. After
+        `early_stopping="out_of_bag"` it is the error before the leaves were recomputed from all rows, which lowers it,
+        and its rows have chosen the rounds, one number, which is not corrected for. With one replica it is the error of
+        one fitted to resampled rows, above that of the model.
     error_if_bagged_, bagging_gain_ : float
         Mean squared error of infinitely many replicas averaged, and what a single one adds to that: the variance
         between replicas; NaN where no row was left out by two. `oob_error_` is the first plus the second divided by
