@@ -167,3 +167,34 @@ def test_models_without_rows_out_of_bag_have_no_importances(small: Any) -> None:
         model = BoostingRegressor(n_trees=2, **parameters).fit(small.X, small.y)
         with pytest.raises(InvalidInput, match=message):
             model.out_of_bag_importances(small.X, small.y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, "out_of_bag"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_rows_than_those_of_the_fit_are_refused(
+    kind: str, early_stopping: Any, small: Any, make_table: Any, make_model: Any, seed: int
+) -> None:
+    """Members would judge rows that they have learned: in another order, or new ones of the same number."""
+    X, y = small.X, small.target_of(kind)
+    model = make_model(kind, replicas=12, n_trees=10, random_state=0, early_stopping=early_stopping).fit(X, y)
+    other = make_table(N, seed + 1)
+    for rows in (X[::-1], np.roll(X, 1, axis=0), other.X):
+        with pytest.raises(InvalidInput, match="X must be the rows of the fit, in their order, got others: the repl"):
+            model.out_of_bag_importances(rows, y)
+    one = X.copy()
+    row = int(np.flatnonzero(model.oob_members_)[7])
+    one[row] = X[np.argmax(np.abs(np.ravel(model.members_.raw(X)[:, 0] - model.members_.raw(X[[row]])[:, 0])))]
+    with pytest.raises(InvalidInput, match=f"the replicas that left out row {row} predict .* and predicted .* in the"):
+        model.out_of_bag_importances(one, y)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, -1e-9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_rows_of_the_fit_are_known_again(dtype: Any, offset: float, small: Any) -> None:
+    """Whatever the size of targets, the number of replicas, and rows that weigh nothing."""
+    X, weight = small.X.astype(dtype), np.arange(N) % 3
+    for replicas in (2, 40):
+        model = BoostingRegressor(replicas=replicas, n_trees=10, random_state=0)
+        model.fit(X, (small.y + offset) * (abs(offset) or 1.0), sample_weight=weight)
+        found = model.out_of_bag_importances(np.asfortranarray(X), small.y, n_repeats=1, random_state=0)
+        assert found.n_rows == np.count_nonzero(model.oob_members_)

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from heldout import BoostingClassifier, BoostingRegressor
 from heldout.boosting import OutOfBagCurve
 from heldout.boosting.bags import evaluation_replicas
+from heldout.errors import InvalidInput
 from heldout.resampling import Blocks, Disjoint, Groups, KFold, Subsample, find_resampling
 
 from reference.ensembles import assert_same_bits, same_bits
@@ -299,7 +300,20 @@ def test_as_many_replicas_choose_rounds_as_the_resampling_is_made_for(
         assert model.oob_members_.sum() == N * (resampling.repeats or 1)
     if isinstance(resampling, Disjoint):
         assert model.oob_members_.sum() == {3: 3 * N - 170, 8: 8 * (N - 100)}[n_replicas]
-    assert evaluation_replicas(find_resampling(resampling)) == n_replicas
+    assert evaluation_replicas(find_resampling(resampling), N) == n_replicas
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 5, 8, 11])
+@pytest.mark.parametrize("resampling", ["kfold", KFold(repeats=2), KFold(repeats=3)], ids=str)
+def test_small_tables_have_at_most_as_many_folds_as_rows(resampling: Any, n_rows: int, small: Any) -> None:
+    """Rows of weight 0 are none; whoever names a number of folds is told that the rows do not suffice."""
+    model = BoostingRegressor(n_trees=3, early_stopping="out_of_bag", resampling=resampling, min_leaf_weight=1)
+    model.fit(small.X[:20], small.y[:20], sample_weight=1.0 * (np.arange(20) < n_rows))
+    repeats = getattr(resampling, "repeats", 1)
+    assert model.oob_members_.tolist() == [repeats] * n_rows + [0] * (20 - n_rows)
+    assert evaluation_replicas(find_resampling(resampling), n_rows) == repeats * min(-(-8 // repeats), n_rows)
+    with pytest.raises(InvalidInput, match=r"KFold\(k=12, .* has 12 folds for .* rows: use fewer folds"):
+        model.set_params(resampling=KFold(12)).fit(small.X[:n_rows], small.y[:n_rows])
 
 
 @pytest.mark.filterwarnings("error")

@@ -100,9 +100,17 @@ def _asked_roles(plan: FitPlan, weights: NDArray[np.uint8], roles: NDArray[np.ui
 def _checked_seeds(seeds: Sequence[int] | None, n_sets: int, default: int) -> list[int]:
     if seeds is None:
         return [default] * n_sets
-    if len(seeds) != n_sets:
-        raise InvalidInput(f"seeds must have one number per column of weights, {n_sets}, got {len(seeds)}: add or drop")
-    return [seed_of(seed) % 2**64 for seed in seeds]
+    try:
+        listed = list(seeds)
+    except TypeError as error:  # Python's for what has no items
+        raise InvalidInput(
+            f"seeds must be a list of one number per column of weights, {n_sets}, got {seeds!r:.60}: pass a list"
+        ) from error
+    if len(listed) != n_sets:
+        raise InvalidInput(
+            f"seeds must have one number per column of weights, {n_sets}, got {len(listed)}: add or drop"
+        )
+    return [seed_of(seed) % 2**64 for seed in listed]
 
 
 def _checked_ensembles(ensemble_of: ArrayLike | None, n_sets: int) -> NDArray[np.intp]:

@@ -91,7 +91,7 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
         gives a replica none of the training rows.
     """
     rows = np.flatnonzero(training.times)
-    n_replicas = plan.n_replicas if plan.n_replicas > 1 else evaluation_replicas(plan.resampling)
+    n_replicas = plan.n_replicas if plan.n_replicas > 1 else evaluation_replicas(plan.resampling, len(rows))
     seeds = tuple(stream_seed(training.seed, "replica", k) for k in range(n_replicas))
     if plan.resampling is None:
         ones = np.ones((len(rows), n_replicas), dtype=np.uint8)
@@ -123,15 +123,18 @@ def _scheme_for(resampling: Resampling, n_rows: int, rows: NDArray[np.intp], n_r
     return resampling
 
 
-def evaluation_replicas(resampling: Any) -> int:
-    """Return how many replicas choose the rounds of a single model: 8, or as many as the resampling is made for."""
+def evaluation_replicas(resampling: Any, n_rows: int) -> int:
+    """Return how many replicas choose the rounds of a single model: 8, or as many as the resampling is made for.
+
+    Folds whose number the user left open are at most as many as rows.
+    """
     if isinstance(resampling, Given):
         return int(np.shape(resampling.weights)[1])
     if isinstance(resampling, Disjoint) and isinstance(resampling.sizes, tuple):
         return len(resampling.sizes)
     if isinstance(resampling, KFold):
         repeats = resampling.repeats or 1
-        return repeats * (resampling.k or max(2, -(-_EVALUATION_REPLICAS // repeats)))
+        return repeats * (resampling.k or max(2, min(n_rows, -(-_EVALUATION_REPLICAS // repeats))))
     return _EVALUATION_REPLICAS
 
 

@@ -181,7 +181,8 @@ class BoostedTrees(BaseEstimator):
         """Return by how much the loss on rows out of bag rises when a feature's values are shuffled.
 
         Each row is predicted by the replicas that have left it out, so a feature that they have merely learned by heart
-        gets nothing. Features that tell the same share what they tell: each can be shuffled at little loss.
+        gets nothing. Features that tell the same share what they tell: each can be shuffled at little loss. Rows count
+        alike, whatever they weighed in the fit.
 
         Parameters
         ----------
@@ -200,7 +201,8 @@ class BoostedTrees(BaseEstimator):
         Raises
         ------
         InvalidInput
-            A model of one replica, or whose replicas left no row out; another number of rows than in the fit.
+            A model of one replica, or whose replicas left no row out; rows other than those of the fit, or in another
+            order.
 
         References
         ----------
@@ -229,6 +231,7 @@ class BoostedTrees(BaseEstimator):
             members,
             self.ensemble_,
             native_floats(checked),
+            self.__dict__.get("oob_prediction_"),
             n_repeats=n_repeats,
             seed=seed_of(random_state),
             n_threads=n_threads(self.n_jobs),

@@ -12,7 +12,7 @@ import numpy as np
 from heldout._random import seed_of
 from heldout._threads import n_threads
 from heldout.errors import InvalidInput
-from heldout.resampling import Resampling, find_resampling
+from heldout.resampling import Given, Resampling, find_resampling
 from heldout.trees import MAX_BINS, Growth
 
 __all__ = ["DEFAULT_PATIENCE", "FitPlan", "checked_plan"]
@@ -24,7 +24,6 @@ _MOST_REPLICAS = 65_535
 
 # Beyond twice the step to the minimum each round is worse than the one before, until nothing holds the numbers.
 _MOST_LEARNING_RATE = 2.0
-
 
 _MOST_ROUNDS = 2**31 - 1  # the engine counts them in 32 bits
 
@@ -102,9 +101,25 @@ def _check_together(estimator: Any, plan: FitPlan) -> None:
             'early_stopping="out_of_bag" needs rows out of bag, got resampling=None, which leaves no row out: pass a '
             "resampling, or X_val and y_val with early_stopping=True"
         )
+    if isinstance(plan.resampling, Given) and (plan.n_replicas > 1 or not plan.out_of_bag):
+        _check_columns(plan.resampling.weights.shape[1], plan)
     if estimator.warm_start and plan.draws:
         what = f"replicas={plan.n_replicas}" if plan.n_replicas > 1 else 'early_stopping="out_of_bag"'
         raise InvalidInput(f"warm_start goes on with a single model, got {what}: set warm_start=False, or fit anew")
+
+
+def _check_columns(n_columns: int, plan: FitPlan) -> None:
+    """Raise InvalidInput for an array of bags that is not one column per replica."""
+    if not plan.draws:
+        raise InvalidInput(
+            f"resampling has a bag in each of {n_columns} column(s), got replicas=1, which draws none: set "
+            f'replicas={n_columns}, or early_stopping="out_of_bag" to let them choose the rounds of one model'
+        )
+    if n_columns != plan.n_replicas:
+        raise InvalidInput(
+            f"resampling must have one column per replica, got {n_columns} column(s) and replicas={plan.n_replicas}: "
+            f"set replicas={n_columns}"
+        )
 
 
 def _whole(estimator: Any, name: str, least: int, most: int = _MOST_ROUNDS) -> int:

@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._random import stream
 from heldout.errors import InvalidInput
+from heldout.learner import PREDICTED, STOPS
 from heldout.resampling.draw import Draw, checked_counts, empty_weights, refuse_groups, whole_number
 
 __all__ = ["Blocks"]
-
-_STOPS_AND_PREDICTED = 3  # both bits of a role: what a row that is held out does unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -88,5 +87,5 @@ def _roles(weights: NDArray[np.uint8], gap: int) -> NDArray[np.uint8]:
     before = np.zeros(n_rows + 1, dtype=np.intp)  # training rows before each row
     for replica in range(n_replicas):
         np.cumsum(weights[:, replica] > 0, out=before[1:])
-        roles[:, replica] = np.where(before[behind] == before[first], _STOPS_AND_PREDICTED, 0)
+        roles[:, replica] = np.where(before[behind] == before[first], STOPS | PREDICTED, 0)
     return roles

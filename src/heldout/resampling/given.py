@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import as_codes
 from heldout.errors import InvalidInput
+from heldout.learner import PREDICTED, STOPS
 from heldout.resampling.draw import Draw, checked_counts
 
 __all__ = ["Given"]
 
-_STOPS = 1  # the bit of a role by which a row counts in the curve that chooses the number of rounds
-_LARGEST_ROLE = 3
+_LARGEST_WEIGHT = 255  # of one byte
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +50,7 @@ class Given:
     roles: NDArray[np.uint8] | None = None
 
     def __init__(self, weights: ArrayLike, roles: ArrayLike | None = None) -> None:
-        checked = _checked(weights, "weights", 255)
+        checked = _checked(weights, "weights", _LARGEST_WEIGHT)
         object.__setattr__(self, "weights", checked)
         object.__setattr__(self, "roles", None if roles is None else _checked_roles(roles, checked))
         empty = np.flatnonzero(~checked.any(axis=0))
@@ -151,10 +151,10 @@ def _checked(given: ArrayLike, name: str, largest: int) -> NDArray[np.uint8]:
 
 
 def _checked_roles(roles: ArrayLike, weights: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    checked = _checked(roles, "roles", _LARGEST_ROLE)
+    checked = _checked(roles, "roles", STOPS | PREDICTED)
     if checked.shape != weights.shape:
         raise InvalidInput(f"roles must have the shape of weights, {weights.shape}, got {checked.shape}: mend it")
-    trained = ((checked & _STOPS) > 0) & (weights > 0)
+    trained = ((checked & STOPS) > 0) & (weights > 0)
     if trained.any():
         row, column = np.argwhere(trained)[0]
         raise InvalidInput(
