@@ -189,6 +189,21 @@ def test_a_single_model_is_one_fit_of_the_rounds_chosen(
     assert not hasattr(model, "members_")
 
 
+@pytest.mark.parametrize("weighted", ["none", "whole", "fractional"])
+@pytest.mark.parametrize("class_weight", ["balanced", {"yes": 5.0}], ids=str)
+def test_a_single_model_of_weighted_classes_is_one_fit_too(
+    class_weight: Any, weighted: str, small: Any, seed: int
+) -> None:
+    """Class weights are sample weights, in the cut points as well."""
+    X, y = small.X, np.where(small.y > np.quantile(small.y, 0.8), "yes", "no")
+    rng = np.random.default_rng(seed)
+    weight = {"none": None, "whole": rng.integers(0, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
+    parameters = {"class_weight": class_weight, "max_bins": 16, "min_leaf_weight": 3, "random_state": 0}
+    model = BoostingClassifier(n_trees=60, early_stopping="out_of_bag", **parameters).fit(X, y, sample_weight=weight)
+    plain = BoostingClassifier(n_trees=model.n_trees_, **parameters).fit(X, y, sample_weight=weight)
+    assert_same_bits(model.ensemble_, plain.ensemble_)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rounds_of_a_single_model_are_chosen_by_single_members(kind: str, small: Any, make_model: Any) -> None:
     """Its curve is the mean, over rows and the members that left them out, of the loss of one."""
