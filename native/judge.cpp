@@ -99,12 +99,12 @@ double Judge::squared_loss(const Summary &summary, int size, Team &team) const {
   std::vector<double> values(n);
   double usual = 0.0; // variance of a row that has one member
   if (std::find(summary.n_members.begin(), summary.n_members.end(), 1) != summary.n_members.end()) {
-    std::vector<double> several(n);
+    std::vector<double> freedom(n); // a row of m members knows m - 1 differences
     for (std::size_t i = 0; i < n; ++i) {
-      several[i] = summary.n_members[i] > 1;
+      freedom[i] = (summary.n_members[i] - 1) * (weight_.empty() ? 1.0 : weight_[i]);
       values[i] = summary.n_members[i] > 1 ? summary.variance[i] : 0.0;
     }
-    const double mean = weighted_mean(values, several.data(), team);
+    const double mean = weighted_mean(values, freedom.data(), team);
     if (std::isfinite(mean)) usual = mean; // else no row has several
   }
   team.chunks(n, kSmallestChunk, [&](std::size_t first, std::size_t last, int) {

@@ -49,7 +49,8 @@ public:
   Judge(const Targets &targets, const double *weight, const std::vector<std::uint32_t> &rows);
 
   // The loss of the mean score. Squared: of the mean of `size` members, where a row of m members with the mean error e and
-  // the variance V counts as (e^2 + V / size - V / m) / 2; the variance of a row of one member is taken to be the mean one.
+  // the variance V counts as (e^2 + V / size - V / m) / 2; a row of one member is given the
+  // variance pooled over the others, which counts m - 1 times.
   double loss(const Summary &summary, int size, Team &team) const;
 
   // The mean over rows of the mean loss of single members.

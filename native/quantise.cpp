@@ -187,7 +187,7 @@ template <bool Unit, bool Hessian, bool Count>
 void pack_rows(const Derivatives &rows, const Scale &scale, std::size_t first, std::size_t last, std::int64_t *words, Packed &packed) {
   const double of_gradient = std::ldexp(1.0, scale.gradient_exponent);
   const double of_hessian = std::ldexp(1.0, scale.hessian_exponent);
-  const std::int64_t one = rounded(of_hessian);
+  const std::int64_t one = Hessian ? 0 : rounded(of_hessian); // of weights, a power of two can be beyond an integer
   for (std::size_t row = first; row < last; ++row) {
     const std::int64_t count = Count ? rows.count[row] : 1;
     const float gradient = from_bits(bits_if_counted<Count>(rows.gradient, rows.count, row));

@@ -91,6 +91,21 @@ def by_definition(kind: str, codes: Any, raw: Any, out: Any) -> dict[str, Any]:
     }
 
 
+def more_members_change(kind: str, raw: Any, out: Any, weight: Any, size: float) -> Any:
+    """To second order, by how much the log loss of `size` members differs from that of those that left a row out."""
+    scores = np.concatenate([np.zeros_like(raw), raw], axis=2) if kind == "two" else raw
+    m = out.sum(axis=1)
+    mean = np.stack([own[left].mean(axis=0) if left.any() else own[0] for own, left in zip(scores, out, strict=True)])
+    paired = m > 1
+    variance = np.zeros_like(mean)
+    variance[paired] = [scores[i, out[i]].var(axis=0, ddof=1) for i in np.flatnonzero(paired)]
+    pooled = np.average(variance[paired], axis=0, weights=((m - 1) * weight)[paired])
+    variance[~paired] = pooled
+    p = np.exp(mean - mean.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    return (p * (1 - p) * variance).sum(axis=1) / 2 * (1 / size - 1 / np.maximum(m, 1))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_attributes_are_what_they_are_defined_to_be(
@@ -115,16 +130,18 @@ def test_attributes_are_what_they_are_defined_to_be(
         np.testing.assert_allclose([model.error_if_bagged_, model.bagging_gain_], [bagged, gain], rtol=1e-9)
         assert model.oob_error_.error == pytest.approx(bagged + gain / K, rel=1e-9)
         assert model.oob_error_.metric == "mse"
-        assert "of the ensemble of 5" in model.oob_error_.estimand
     else:
-        bagged, single = (
-            np.average(expected[name][judged], weights=weight[judged]) for name in ("of_mean", "of_single")
+        of_whole, of_endless = (
+            expected["of_mean"] + more_members_change(kind, raw, bags == 0, weight, size) for size in (K, np.inf)
+        )
+        error, bagged, single = (
+            np.average(losses[judged], weights=weight[judged])
+            for losses in (of_whole, of_endless, expected["of_single"])
         )
         np.testing.assert_allclose([model.error_if_bagged_, model.bagging_gain_], [bagged, single - bagged], rtol=1e-6)
-        assert model.oob_error_.error == pytest.approx(bagged)
+        assert model.oob_error_.error == pytest.approx(error)
         assert model.oob_error_.metric == "log_loss"
-        mean_m = expected["m"][judged].mean()
-        assert f"of about {mean_m:.3g} members averaged" in model.oob_error_.estimand
+    assert model.oob_error_.estimand == "error on new rows of the ensemble of 5"
     assert model.oob_error_.method == "out_of_bag"
     assert model.oob_error_.ci_low < model.oob_error_.error < model.oob_error_.ci_high
     assert model.oob_error_.n_rows == judged.sum()
@@ -138,8 +155,7 @@ def test_the_curve_is_the_error_after_each_round(
     X, y = small.X, small.target_of(kind)
     rng = np.random.default_rng(seed)
     weight = {"none": np.ones(N), "whole": rng.integers(1, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
-    m = (bags == 0).sum(axis=1)
-    bags[m == 1] = 1  # such rows have no variance of their own
+    bags[(bags == 0).sum(axis=1) == 1] = 1  # such rows have no variance of their own
     m = (bags == 0).sum(axis=1)
     model = make_model(kind, replicas=K, resampling=bags, n_trees=8, min_leaf_weight=5)
     curve = model.fit(X, y, sample_weight=weight).oob_curve_
@@ -158,6 +174,15 @@ def test_the_curve_is_the_error_after_each_round(
         assert loss == pytest.approx(np.average(rows, weights=weight[judged]), rel=1e-7)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_last_of_the_curve_is_half_the_error(weighted: bool, small: Any, make_model: Any, seed: int) -> None:
+    weight = np.random.default_rng(seed).gamma(2.0, size=N) if weighted else None
+    model = make_model("regression", replicas=K, n_trees=8, min_leaf_weight=5, random_state=seed)
+    model.fit(small.X, small.target_of("regression"), sample_weight=weight)
+    assert 1 in model.oob_members_  # whose variance is pooled
+    assert 2 * model.oob_curve_.loss[-1] == pytest.approx(model.oob_error_.error, rel=1e-9)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stop_keeps_the_rounds_up_to_the_best(kind: str, small: Any, make_model: Any) -> None:
     X, y = small.X, small.target_of(kind)
@@ -172,6 +197,7 @@ def test_a_stop_keeps_the_rounds_up_to_the_best(kind: str, small: Any, make_mode
     assert model.oob_error_.error == short.oob_error_.error
     assert same_bits(short.oob_curve_.loss, curve.loss[: curve.best_round])
     assert not np.array_equal(model.ensemble_.value, short.ensemble_.value)  # leaves computed anew from all rows
+    assert model.oob_error_.estimand.endswith("of the ensemble of 5, before its leaves were filled anew from all rows")
     assert not len(model.validation_losses_)
 
 
@@ -221,7 +247,10 @@ def test_the_rounds_of_a_single_model_are_chosen_by_single_members(kind: str, sm
     assert single.oob_error_.mean_loss == pytest.approx(
         single.oob_curve_.loss[single.n_trees_ - 1] * (2 if kind == "regression" else 1), rel=1e-6
     )
-    assert single.oob_error_.n_fits == 1
+    assert single.oob_error_.n_fits == K
+    assert single.oob_error_.estimand == (
+        "error on new rows of a single one of 5 fitted to resampled rows; the model is fitted to all rows"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -313,7 +342,7 @@ def test_rows_out_of_one_bag_each_are_judged_by_single_members(kind: str, small:
     model = make_model(kind, replicas=K, resampling="kfold", n_trees=5, random_state=0).fit(X, y)
     expected = losses_of(kind, codes_of(kind, y), model.oob_prediction_).mean()
     assert model.oob_error_.error == pytest.approx(expected)
-    assert "of about 1 members" in model.oob_error_.estimand
+    assert "of single members, as many as have a row out of bag; the ensemble has" in model.oob_error_.estimand
     assert np.isnan([model.error_if_bagged_, model.bagging_gain_]).all()
     assert model.oob_curve_.corrected_to == 1
     assert model.oob_curve_.members == 1

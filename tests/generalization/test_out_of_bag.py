@@ -45,7 +45,7 @@ def test_rows_that_are_all_right_say_no_more_than_so_many_rows_can():
     estimate = of(np.zeros(10), metric="accuracy")
     # Wilson's interval for 0 wrong of 10, as in Newcombe 1998: up to 0.2775.
     assert (estimate.ci_low, estimate.ci_high) == pytest.approx((1 - 0.2775, 1.0), abs=5e-5)
-    assert estimate.note == "no spread between rows: Wilson's interval"
+    assert estimate.note == "only 10 rows: the interval is indicative; no spread between rows: Wilson's interval"
     assert of(np.ones(10), metric="accuracy").ci_high == pytest.approx(0.2775, abs=5e-5)
     assert of(np.zeros(10), metric="mse").ci_high == 0.0
 
@@ -91,15 +91,37 @@ def test_the_estimand_says_how_many_members():
     assert again.estimand.endswith("of the ensemble of 8, before its leaves were filled anew from all rows")
 
 
+def test_the_estimand_of_one_model_names_the_members_that_stood_for_it():
+    one = of(np.arange(20.0), n_members=np.ones(20), ensemble_size=1, n_judged=8, refitted=True)
+    assert (one.n_fits, one.estimand) == (
+        8,
+        "error on new rows of a single one of 8 fitted to resampled rows; the model is fitted to all rows",
+    )
+
+
 def test_rows_in_every_bag_are_left_out_and_counted():
-    losses = np.array([1.0, np.nan, 3.0, np.nan])
-    estimate = of(losses, n_members=[1, 0, 2, 0])
-    assert (estimate.error, estimate.n_rows) == (2.0, 2)
-    assert estimate.note == "2 of 4 rows are in every bag and not judged"
+    losses = np.array([1.0, np.nan, 3.0, np.nan] * 6)
+    estimate = of(losses, n_members=[1, 0, 2, 0] * 6)
+    assert (estimate.error, estimate.n_rows) == (2.0, 12)
+    assert estimate.note == "12 of 24 rows are in every bag and not judged"
     assert np.isnan(estimate.losses[1])
     alone = of([np.nan, 5.0], n_members=[0, 4])
     assert (alone.method, alone.ci_low) == ("range", None)
     assert alone.note.startswith("no interval from one of the rows: the lowest has 5, the highest 5; 1 of 2 rows is")
+
+
+def test_few_rows_give_no_interval_or_one_that_is_indicative():
+    losses = np.random.default_rng(0).exponential(size=12)
+    assert of(losses[:5]).method == "range"
+    few = of(losses[:6])
+    assert (few.method, few.indicative, few.note) == ("out_of_bag", True, "only 6 rows: the interval is indicative")
+    assert not of(losses).indicative
+
+
+def test_losses_whose_squares_are_too_large_have_an_interval():
+    losses = np.random.default_rng(0).exponential(size=50)
+    small, huge = of(losses), of(losses * 1e280)
+    assert (huge.ci_low, huge.ci_high) == pytest.approx((small.ci_low * 1e280, small.ci_high * 1e280))
 
 
 def test_weights_count():

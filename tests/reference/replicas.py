@@ -176,9 +176,12 @@ def loss_of_round(
         if len(own) > 1:
             variances[at] = own[:, 0, 0].var(ddof=1)
     if squared:
-        several = ~np.isnan(variances)
-        variances[~several] = variances[several].mean() if several.any() else 0.0
-        found += variances * (1 / size - 1 / judged[:, rows].sum(axis=0)) / 2
+        m = judged[:, rows].sum(axis=0)
+        freedom = (m - 1.0) * (1.0 if weight is None else weight[rows])
+        several = m > 1
+        known = freedom[several].sum() > 0
+        variances[~several] = np.average(variances[several], weights=freedom[several]) if known else 0.0
+        found += variances * (1 / size - 1 / m) / 2
     return float(np.average(found, weights=None if weight is None else weight[rows]))
 
 

@@ -53,9 +53,11 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
     oob_members_ : array of int, shape (n_rows,)
     oob_curve_ : OutOfBagCurve
     oob_error_ : ErrorEstimate
-        Log loss of the replicas that left a row out, averaged: fewer than the model has, so it is a little too high.
+        Log loss on unseen rows, corrected to second order from the replicas that left a row out to all of them
+        (`heldout.generalization.corrected_log_losses`); for the rest as in `BoostingRegressor`.
     error_if_bagged_, bagging_gain_ : float
-        That log loss, and by how much the mean loss of single replicas exceeds it.
+        Log loss of infinitely many replicas averaged, by the same correction, and by how much the mean loss of single
+        replicas exceeds it; NaN where no row was left out by two.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.boosting.lessons import ClassLesson, Lesson
-from heldout.generalization.ensemble_losses import corrected_squared_losses
+from heldout.generalization.ensemble_losses import corrected_log_losses, corrected_squared_losses
 from heldout.generalization.error_estimate import ErrorEstimate
 from heldout.generalization.out_of_bag import Kind, out_of_bag_error
 from heldout.losses import LOSSES
@@ -118,6 +118,8 @@ def judged_out_of_bag(
     *,
     weight: NDArray[np.float64],
     units: tuple[NDArray[Any], Kind] | None,
+    n_judged: int,
+    refitted: bool,
 ) -> OutOfBag:
     """Judge a model by the rows that its replicas left out.
 
@@ -135,10 +137,14 @@ def judged_out_of_bag(
         How much each training row counts.
     units : (labels, kind), optional
         What is independent where single rows are not.
+    n_judged : int
+        Replicas in all.
+    refitted : bool
+        Whether the model was fitted anew to all rows since.
     """
     n_rows, rows = len(weight), grown.rows
     if isinstance(lesson, ClassLesson):
-        losses, std = _class_losses(lesson, grown, ensemble_size, member_scores)
+        losses, std = _class_losses(lesson, grown, ensemble_size, member_scores, weight[rows])
     else:
         losses, std = (
             _squared_losses(lesson.target[rows], grown, ensemble_size, weight[rows]),
@@ -153,6 +159,8 @@ def judged_out_of_bag(
         n_members=members,
         ensemble_size=ensemble_size,
         corrected=losses.corrected,
+        refitted=refitted,
+        n_judged=n_judged,
         units=labels,
         kind=kind,
         sample_weight=weight,
@@ -184,12 +192,15 @@ def _squared_losses(
 
 
 def _class_losses(
-    lesson: ClassLesson, grown: GrownEnsemble, ensemble_size: int, member_scores: MemberScores
+    lesson: ClassLesson,
+    grown: GrownEnsemble,
+    ensemble_size: int,
+    member_scores: MemberScores,
+    weight: NDArray[np.float64],
 ) -> tuple[_RowLosses, NDArray[np.float64]]:
     """Return losses, and the standard deviation of members' probabilities."""
     codes = lesson.codes[grown.rows]
     per_row = LOSSES["log_loss"].per_row
-    bagged = per_row(codes, lesson.predictions(grown.mean.T))
     single, std = np.empty(len(codes)), np.empty((len(codes), len(lesson.classes)))
     for part, scores, counts in member_scores():
         n, n_replicas, n_outputs = scores.shape
@@ -201,9 +212,13 @@ def _class_losses(
         std[part] = masked_std(probability, counts)
     if not (grown.n_members > 1).any():
         return _RowLosses(single, np.full_like(single, np.nan), single, corrected=ensemble_size == 1), std
-    if ensemble_size == 1:
-        return _RowLosses(single, bagged, single, corrected=True), std
-    return _RowLosses(bagged, bagged, single, corrected=False), std
+    if len(lesson.classes) == 1:  # predicted for sure, whatever the one score
+        return _RowLosses(single, single, single, corrected=True), std
+    judged, bagged = (
+        corrected_log_losses(codes, grown.mean, grown.variance, grown.n_members, size, sample_weight=weight)
+        for size in (ensemble_size, _ENDLESS)
+    )
+    return _RowLosses(single if ensemble_size == 1 else judged, bagged, single, corrected=True), std
 
 
 def masked_std(values: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:

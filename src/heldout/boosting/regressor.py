@@ -80,19 +80,19 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
     oob_members_ : array of int, shape (n_rows,)
         How many these were.
     oob_std_ : array of float64, shape (n_rows,)
-        Standard deviation of their predictions, divisor `oob_members_` - 1.
+        Standard deviation of their predictions, divisor `oob_members_` - 1; NaN where one replica left the row out.
     oob_curve_ : OutOfBagCurve
         Loss on these rows after each round; not there where `X_val` was passed.
     oob_error_ : ErrorEstimate
-        Mean squared error on unseen rows of the replicas averaged, with an interval. The number of replicas that judge
-        a row is corrected for. After `early_stopping="out_of_bag"` it is the error before the leaves were
-        recomputed from all rows, or with one replica that of one fitted to resampled rows: too high for the
-        model, more so after bootstraps than after "subsample". That its rows chose the rounds, one number, is not
-        corrected for.
+        Mean squared error on unseen rows of the replicas averaged, with an interval. That a row is judged by few of
+        them is corrected for, unless no row was left out by two ("kfold"): its `estimand` says what it is. After
+        `early_stopping="out_of_bag"` it is the error before the leaves were recomputed from all rows, which lowers it,
+        and its rows have chosen the rounds, one number, which is not corrected for. With one replica it is the error of
+        one fitted to resampled rows, above that of the model.
     error_if_bagged_, bagging_gain_ : float
         Mean squared error of infinitely many replicas averaged, and what a single one adds to that: the variance
-        between replicas. `oob_error_` is the first plus the second divided by `replicas`. Replicas of
-        one table do not tell bias and variance over tables.
+        between replicas; NaN where no row was left out by two. `oob_error_` is the first plus the second divided by
+        `replicas`. Replicas of one table do not tell bias and variance over tables.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.

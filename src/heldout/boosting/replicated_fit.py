@@ -138,7 +138,14 @@ def _set_out_of_bag(
 
     units = units_of(plan.resampling, training.groups, bags.count)
     found = judged_out_of_bag(
-        lesson, grown, plan.n_replicas, member_scores, weight=bags.copies_times_weight, units=units
+        lesson,
+        grown,
+        plan.n_replicas,
+        member_scores,
+        weight=bags.copies_times_weight,
+        units=units,
+        n_judged=bags.weights.shape[1],
+        refitted=plan.out_of_bag,
     )
     estimator.oob_prediction_ = found.prediction
     estimator.oob_members_ = found.members

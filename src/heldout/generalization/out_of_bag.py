@@ -26,12 +26,12 @@ __all__ = ["out_of_bag_error"]
 
 Kind = Literal["rows", "groups", "blocks"]
 
-_FEWEST = {"rows": 2, "groups": FEWEST_GROUPS, "blocks": FEWEST_BLOCKS}
+_FEWEST = {"rows": FEWEST_GROUPS, "groups": FEWEST_GROUPS, "blocks": FEWEST_BLOCKS}
 # Bags share rows, so losses of rows depend on each other, and of groups the more. Measured on development cells (see
 # benchmarks/out_of_bag_cells.py), the error of the mean loss had 0.9 to 1.5 times the variance of independent rows, at
 # 4/3 the intervals covered 93 to 98 %; for 12 to 100 groups that 2 makes up for skewness as well, 92 to 98 %.
 _WIDENING = {"rows": 4 / 3, "groups": 2.0, "blocks": 2.0}
-_SETTLED = {"rows": 2, "groups": SETTLED_GROUPS, "blocks": SETTLED_BLOCKS}
+_SETTLED = {"rows": SETTLED_GROUPS, "groups": SETTLED_GROUPS, "blocks": SETTLED_BLOCKS}
 
 
 def out_of_bag_error(
@@ -42,6 +42,7 @@ def out_of_bag_error(
     ensemble_size: int,
     corrected: bool = False,
     refitted: bool = False,
+    n_judged: int | None = None,
     units: ArrayLike | None = None,
     kind: Kind = "groups",
     sample_weight: ArrayLike | None = None,
@@ -73,12 +74,15 @@ def out_of_bag_error(
         Whether the losses are those of the whole ensemble (`corrected_squared_losses`). The estimand says so;
         nothing else depends on it.
     refitted : bool, default False
-        Whether the ensemble's leaves have been filled anew since it was judged. The estimand says so.
+        Whether the model has been fitted anew to all rows since its members were judged: its leaves, or all of it where
+        the ensemble is of one. The estimand says so.
+    n_judged : int, optional
+        Members that were judged, where they are not those of the ensemble: several that stand for one model.
     units : array, shape (n_rows,), optional
         What is independent, where rows are not: labels of groups or of blocks of time that were drawn whole.
     kind : "groups" or "blocks", default "groups"
-        What the units are. With few of them the interval is indicative (fewer than 12 groups, 6 blocks), or none is
-        given (fewer than 6 groups, 3 blocks).
+        What the units are. With few of them the interval is indicative (fewer than 12 rows or groups, 6 blocks), or
+        none is given (fewer than 6 rows or groups, 3 blocks).
     sample_weight : array, shape (n_rows,), optional
         How much each row counts.
     training_loss : float, optional
@@ -88,8 +92,8 @@ def out_of_bag_error(
     Returns
     -------
     ErrorEstimate
-        With method "out_of_bag", or "range" where there are too few units for an interval; `n_fits` is the
-        ensemble's size.
+        With method "out_of_bag", or "range" where there are too few units for an interval; `n_fits` is the number of
+        members judged.
 
     Raises
     ------
@@ -100,8 +104,9 @@ def out_of_bag_error(
     Notes
     -----
     Means of losses that bags have in common vary more than independent rows would let them: for boosting of tables
-    of 200 to 3,000 rows by a factor of 0.9 to 1.5 in the variance. Doubling the variance is also what the corrected t interval does for cross-validation over ten groups
-    [1]_. No interval has validated coverage where rows are ordered in time.
+    of 200 to 3,000 rows by a factor of 0.9 to 1.5 in the variance. Doubling the variance is also what the corrected t
+    interval does for cross-validation over ten groups [1]_. No interval has validated coverage where rows are ordered
+    in time.
 
     An error of few members (`corrected` False) is above that of the whole ensemble. Leaves that were filled anew
     from all rows (`refitted`) make the ensemble better than its evaluation: after subsamples of 80 % the mean loss was
@@ -113,13 +118,14 @@ def out_of_bag_error(
 
     Examples
     --------
-    >>> estimate = out_of_bag_error([1.0, 3.0, float("nan")], metric="mse", n_members=[2, 4, 0], ensemble_size=8)
+    >>> losses, members = [1.0, 3.0] * 10 + [float("nan")], [2, 4] * 10 + [0]
+    >>> estimate = out_of_bag_error(losses, metric="mse", n_members=members, ensemble_size=8)
     >>> estimate.error, estimate.n_rows, estimate.method
-    (2.0, 2, 'out_of_bag')
+    (2.0, 20, 'out_of_bag')
     >>> estimate.estimand
     'error on new rows of about 3 members averaged, as many as have a row out of bag; the ensemble has 8'
     >>> estimate.note
-    '1 of 3 rows is in every bag and not judged'
+    '1 of 21 rows is in every bag and not judged'
     """
     check_confidence_level(confidence_level)
     metric = _named(metric)
@@ -146,9 +152,9 @@ def out_of_bag_error(
         standard_error=error,
         training_error=None if training_loss is None else metric.from_mean_loss(training_loss),
         method="range" if interval is None else "out_of_bag",
-        estimand=_estimand(sample.kind, ensemble_size, None if corrected else mean_members, refitted),
+        estimand=_estimand(sample.kind, ensemble_size, None if corrected else mean_members, refitted, n_judged),
         indicative=sample.n_units < _SETTLED[sample.kind],
-        n_fits=int(ensemble_size),
+        n_fits=int(n_judged or ensemble_size),
         n_rows=len(sample.losses),
         n_units=sample.n_units,
         confidence_level=confidence_level,
@@ -181,8 +187,10 @@ class _Judged:
         if self.units is not None:
             deviation = np.asarray(np.bincount(self.units, weights=deviation), np.float64)
         n = self.n_units
-        variance = _WIDENING[self.kind] * n / (n - 1) * np.square(deviation).sum()
-        error = float(np.sqrt(variance) / self.weight.sum())
+        # Squares of squares: in units of the largest, none is too large for float64.
+        largest = float(np.abs(deviation).max()) or 1.0
+        variance = _WIDENING[self.kind] * n / (n - 1) * np.square(deviation / largest).sum()
+        error = float(np.sqrt(variance) * largest / self.weight.sum())
         reach = float(stats.t.ppf(0.5 + confidence_level / 2, n - 1)) * error
         return MeanInterval(self.mean, error, self.mean - reach, self.mean + reach)
 
@@ -201,17 +209,20 @@ def _codes_of(units: ArrayLike | None, judged: NDArray[np.bool_]) -> NDArray[np.
     return np.asarray(codes, np.intp)
 
 
-def _estimand(kind: Kind, ensemble_size: int, mean_members: float | None, refitted: bool) -> str:
+def _estimand(kind: Kind, ensemble_size: int, mean_members: float | None, refitted: bool, n_judged: int | None) -> str:
     whose = {
         "rows": "error on new rows",
         "groups": "error on rows of new groups",
         "blocks": "error on rows of other blocks of time, conditional on the periods seen,",
     }[kind]
+    if ensemble_size == 1:
+        single = f"of a single one of {n_judged or 1} fitted to resampled rows"
+        return f"{whose} {single}{'; the model is fitted to all rows' if refitted else ''}"
     before = ", before its leaves were filled anew from all rows" if refitted else ""
     if mean_members is None:
         return f"{whose} of the ensemble of {ensemble_size}{before}"
-    averaged = f"about {mean_members:.3g} members averaged, as many as have a row out of bag"
-    return f"{whose} of {averaged}; the ensemble has {ensemble_size}{before}"
+    members = "single members" if round(mean_members, 2) == 1 else f"about {mean_members:.3g} members averaged"
+    return f"{whose} of {members}, as many as have a row out of bag; the ensemble has {ensemble_size}{before}"
 
 
 def _note(sample: _Judged, metric: Metric, missed: NDArray[np.bool_], without_spread: bool) -> str | None:

@@ -85,7 +85,7 @@ class GrownEnsemble:
         seen the row. Half the squared error is corrected to an ensemble of :math:`S` = `ensemble_size` members: a row
         of :math:`m` members with the mean error :math:`e` and the variance :math:`V` counts
         :math:`(e^2 - V / m + V / S) / 2`, which is unbiased for independent members; :math:`V` of a row with one member
-        is taken to be the mean over the others.
+        is pooled over the others, where it counts :math:`m - 1` times.
     members_per_row : float
         Members that a row of the curve is judged by, on average.
     best_round : int
