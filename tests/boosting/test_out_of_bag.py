@@ -155,7 +155,6 @@ def test_the_curve_is_the_error_after_each_round(
     X, y = small.X, small.target_of(kind)
     rng = np.random.default_rng(seed)
     weight = {"none": np.ones(N), "whole": rng.integers(1, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
-    bags[(bags == 0).sum(axis=1) == 1] = 1  # such rows have no variance of their own
     m = (bags == 0).sum(axis=1)
     model = make_model(kind, replicas=K, resampling=bags, n_trees=8, min_leaf_weight=5)
     curve = model.fit(X, y, sample_weight=weight).oob_curve_
@@ -167,7 +166,9 @@ def test_the_curve_is_the_error_after_each_round(
     for raw, loss in zip(stages(model, X), curve.loss, strict=True):
         found = by_definition(kind, codes_of(kind, y), raw, bags == 0)
         if kind == "regression":
-            V = found["std"][judged] ** 2
+            paired = m > 1
+            pooled = np.average(found["std"][paired] ** 2, weights=(weight * (m - 1))[paired])
+            V = np.where(paired, found["std"] ** 2, pooled)[judged]
             rows = (found["of_mean"][judged] + V * (1 / K - 1 / m[judged])) / 2
         else:
             rows = found["of_mean"][judged]

@@ -241,7 +241,7 @@ def test_training_sets_that_cannot_be_are_refused(arguments: dict[str, Any], mes
         ({"early_stopping": 3}, [[3, 3]], "stops a model must not be predicted by it, got both in row 1, column 0"),
         ({"early_stopping": True}, [[1, 2]], "early_stopping=20 needs rows .* got none in column 1 of roles"),
         ({"replicas": 2, "resampling": "groups"}, None, "groups"),
-        ({"replicas": 2, "resampling": np.ones((N, 2))}, None, rf"weights must have shape \({N // 2}, 2\)"),
+        ({"replicas": 2, "resampling": np.ones((N - 1, 2))}, None, rf"weights must have shape \({N}, 2\)"),
     ],
 )
 def test_training_sets_that_contradict_the_parameters_are_refused(

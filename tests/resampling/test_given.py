@@ -138,3 +138,15 @@ def test_groups_that_the_weights_tear_apart_are_named():
         Given(WEIGHTS).draw(3, 2, groups=["ward 7", "ward 7", "ward 8"])
     with pytest.raises(InvalidInput, match=r"groups must have shape \(3,\), got \(2,\)"):
         Given(WEIGHTS).draw(3, 2, groups=[1, 2])
+
+
+def test_some_rows_of_a_table_keep_their_weights_and_roles():
+    roles = [[0, 3], [2, 0], [0, 2]]
+    assert Given(WEIGHTS, roles).of_rows(np.array([2, 0])) == Given([[255, 1], [2, 0]], [[0, 2], [0, 3]])
+    assert Given(WEIGHTS).of_rows(np.array([2])) == Given([[255, 1]])
+
+
+def test_rows_without_which_a_replica_has_none_are_named():
+    said = "one of the 1 rows that are trained on, got only others of 3 in column 1: give it one, or leave that column"
+    with pytest.raises(InvalidInput, match=said):
+        Given(WEIGHTS).of_rows(np.array([0]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout._random import stream_seed
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
-from heldout.resampling import Disjoint, Given, KFold
+from heldout.resampling import Disjoint, Given, KFold, Resampling, checked_draw
 from heldout.trees import PREDICTED, STOPS
 
 __all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
@@ -87,7 +87,8 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
     Raises
     ------
     InvalidInput
-        As the resampling raises it; rows out of bag are asked for and no replica leaves one out.
+        As the resampling raises it; rows out of bag are asked for and no replica leaves one out; an array of the user's
+        gives a replica none of the training rows.
     """
     rows = np.flatnonzero(training.times)
     n_replicas = plan.n_replicas if plan.n_replicas > 1 else evaluation_replicas(plan.resampling)
@@ -97,7 +98,8 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
         return _scattered(training, rows, ones, np.zeros_like(ones), seeds)
     if plan.out_of_bag and len(rows) == 1:
         raise InvalidInput('early_stopping="out_of_bag" needs two rows or more, got n_samples=1: pass more rows')
-    draw = plan.resampling.draw(
+    draw = checked_draw(
+        _scheme_for(plan.resampling, len(training.times), rows, n_replicas),
         len(rows),
         n_replicas,
         groups=None if training.groups is None else training.groups[rows],
@@ -111,6 +113,14 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
             f"{len(rows)} rows out of any replica: choose another resampling"
         )
     return _scattered(training, rows, draw.weights, left_out, seeds)
+
+
+def _scheme_for(resampling: Resampling, n_rows: int, rows: NDArray[np.intp], n_replicas: int) -> Resampling:
+    """Return what draws from the training rows: an array of the user's has a line for each row of the table."""
+    if isinstance(resampling, Given) and len(rows) < n_rows:
+        resampling.draw(n_rows, n_replicas)  # refuses an array that is not one of this table
+        return resampling.of_rows(rows)
+    return resampling
 
 
 def evaluation_replicas(resampling: Any) -> int:

@@ -119,7 +119,8 @@ class BoostedTrees(BaseEstimator):
         The predictions are those of a loop of fits, ``clone(self).fit(X[w > 0], y[w > 0], sample_weight=w[w > 0])`` for
         each column w, except that all sets are cut into the bins of the whole table (by `X` and `sample_weight` alone).
         So it suits splits of rows or groups that could come in any order; where the future must not shape a bin, fit in
-        a loop. Each model draws its replicas, and stops, by its own training rows. The estimator stays as it was.
+        a loop. Each model draws its replicas, and stops, by its own training rows. Where `resampling` is an array, it
+        has a line per row of `X`, and each model takes those of its rows. The estimator stays as it was.
 
         Parameters
         ----------

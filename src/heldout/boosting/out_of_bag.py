@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ __all__ = [
     "judged_out_of_bag",
     "masked_std",
     "units_of",
-    "warn_of_rows_in_every_bag",
 ]
 
 _ENDLESS = 2**62
@@ -84,20 +82,6 @@ def curve_of(grown: GrownEnsemble, corrected_to: int | None) -> OutOfBagCurve:
     if grown.members_per_row == 1:
         corrected_to = 1
     return OutOfBagCurve(grown.curve, grown.members_per_row, corrected_to, grown.best_round + 1)
-
-
-def warn_of_rows_in_every_bag(n_missed: int, n_rows: int, n_replicas: int) -> None:
-    """Warn once of training rows that have no prediction out of bag."""
-    if n_missed == n_rows:
-        what = f"no row is out of the bag of any of {n_replicas} replicas, so there is no out-of-bag error"
-        remedy = "pass resampling=None to say that none is wanted"
-    elif n_missed:
-        verb = "is" if n_missed == 1 else "are"
-        what = f"{n_missed} of {n_rows} rows {verb} in the bag of all {n_replicas} replicas, so NaN is their prediction"
-        remedy = 'ask for more replicas, or resampling="subsample", which leaves each row out equally often'
-    else:
-        return
-    warnings.warn(f"{what}: {remedy}", UserWarning, stacklevel=6)
 
 
 @dataclass(frozen=True)

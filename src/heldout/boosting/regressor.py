@@ -47,7 +47,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
     resampling : str, scheme or array, default "bootstrap"
         How rows are drawn for each replica: "bootstrap", "poisson", "subsample", "kfold", "groups", a scheme of
         `heldout.resampling`, or an array of weights (n_rows, replicas). None gives all rows to each. With one replica
-        it is used by `early_stopping="out_of_bag"` alone. Rows of weight 0 are not drawn from.
+        it is used by `early_stopping="out_of_bag"` alone. It draws as if rows of weight 0 were not there.
     early_stopping : bool, int or "out_of_bag", default False
         Rounds without a better loss that end the fit; True and "out_of_bag" mean 20. The model then keeps the rounds up
         to the best one. A number judges by `X_val`, `y_val`; "out_of_bag" judges the ensemble by the rows that

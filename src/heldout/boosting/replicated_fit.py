@@ -13,9 +13,10 @@ from heldout.boosting.bags import TrainingSet
 from heldout.boosting.fitting import Round, check_columns, checked_validation, weight_of_cuts
 from heldout.boosting.lessons import Lesson
 from heldout.boosting.members import Members, packed_rows, parts_of
-from heldout.boosting.out_of_bag import curve_of, judged_out_of_bag, units_of, warn_of_rows_in_every_bag
+from heldout.boosting.out_of_bag import curve_of, judged_out_of_bag, units_of
 from heldout.boosting.parameters import FitPlan
 from heldout.boosting.replication import Rows, TrainedSet, train_sets
+from heldout.boosting.rows_in_every_bag import warn_of_rows_in_every_bag
 from heldout.boosting.weights import counts_and_factors
 from heldout.errors import InvalidInput
 from heldout.trees import PREDICTED, STOPS, Binned, GrownEnsemble, TreeEnsemble
@@ -125,7 +126,7 @@ def _set_out_of_bag(
     grown, bags = trained.evaluated, trained.bags
     n_there = int(np.count_nonzero(bags.count))
     if plan.n_replicas > 1:  # replicas that only choose the rounds of another model need not judge every row
-        warn_of_rows_in_every_bag(n_there - len(grown.rows), n_there, plan.n_replicas)
+        warn_of_rows_in_every_bag(n_there - len(grown.rows), n_there, plan.n_replicas, plan.resampling)
     if not len(grown.rows):
         return
 

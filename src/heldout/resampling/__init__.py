@@ -9,6 +9,7 @@ from heldout.resampling.blocks import Blocks
 from heldout.resampling.bootstrap import Bootstrap, Poisson
 from heldout.resampling.disjoint import Disjoint
 from heldout.resampling.draw import Draw, Resampling
+from heldout.resampling.drawing import checked_draw
 from heldout.resampling.finding import find_resampling
 from heldout.resampling.given import Given
 from heldout.resampling.groups import Groups
@@ -26,5 +27,6 @@ __all__ = [
     "Poisson",
     "Resampling",
     "Subsample",
+    "checked_draw",
     "find_resampling",
 ]

@@ -33,7 +33,10 @@ class Draw:
 
 @runtime_checkable
 class Resampling(Protocol):
-    """A scheme that draws training sets: any object with this `draw` may stand in for one of ours."""
+    """A scheme that draws training sets: any object with this `draw` may stand in for one of ours.
+
+    `checked_draw` holds what such an object returns against what `Draw` promises.
+    """
 
     def draw(self, n_rows: int, n_replicas: int, *, groups: ArrayLike | None = None, random_state: Any = 0) -> Draw:
         """Draw one training set per replica.

@@ -85,6 +85,32 @@ class Given:
             _check_groups(self.weights, groups)
         return Draw(_read_only(self.weights), None if self.roles is None else _read_only(self.roles))
 
+    def of_rows(self, rows: NDArray[np.intp]) -> Given:
+        """Return the scheme of a table of some of the rows: the same replicas, each without the rows that are gone.
+
+        Parameters
+        ----------
+        rows : array of int, shape (m,)
+            Positions of the rows that are there.
+
+        Raises
+        ------
+        InvalidInput
+            A replica that has none of them.
+
+        Examples
+        --------
+        >>> Given([[2, 0], [0, 1], [1, 1]]).of_rows(np.array([0, 1])).weights.tolist()
+        [[2, 0], [0, 1]]
+        """
+        empty = np.flatnonzero(~self.weights[rows].any(axis=0))
+        if empty.size:
+            raise InvalidInput(
+                f"weights must give every replica one of the {len(rows)} rows that are trained on, got only others of "
+                f"{len(self.weights)} in column {empty[0]}: give it one, or leave that column out"
+            )
+        return Given(self.weights[rows], None if self.roles is None else self.roles[rows])
+
 
 def _shape(array: NDArray[np.uint8]) -> str:
     return " x ".join(map(str, array.shape))
