@@ -156,7 +156,6 @@ def test_the_curve_is_the_error_after_each_round(
     X, y = small.X, small.target_of(kind)
     rng = np.random.default_rng(seed)
     weight = {"none": np.ones(N), "whole": rng.integers(1, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
-    bags[(bags == 0).sum(axis=1) == 1] = 1  # such rows have no variance of their own
     m = (bags == 0).sum(axis=1)
     model = make_model(kind, replicas=K, resampling=bags, n_trees=8, min_leaf_weight=5)
     curve = model.fit(X, y, sample_weight=weight).oob_curve_
@@ -168,7 +167,9 @@ def test_the_curve_is_the_error_after_each_round(
     for raw, loss in zip(stages(model, X), curve.loss, strict=True):
         found = by_definition(kind, codes_of(kind, y), raw, bags == 0)
         if kind == "regression":
-            V = found["std"][judged] ** 2
+            paired = m > 1
+            pooled = np.average(found["std"][paired] ** 2, weights=(weight * (m - 1))[paired])
+            V = np.where(paired, found["std"] ** 2, pooled)[judged]
             rows = (found["of_mean"][judged] + V * (1 / K - 1 / m[judged])) / 2
         else:
             rows = found["of_mean"][judged]
@@ -214,6 +215,21 @@ def test_a_single_model_is_one_fit_of_the_rounds_chosen(
     assert_same_bits(model.ensemble_, make_model(kind, n_trees=model.n_trees_, **parameters).fit(X, y).ensemble_)
     assert model.oob_curve_.corrected_to == 1
     assert not hasattr(model, "members_")
+
+
+@pytest.mark.parametrize("weighted", ["none", "whole", "fractional"])
+@pytest.mark.parametrize("class_weight", ["balanced", {"yes": 5.0}], ids=str)
+def test_a_single_model_of_weighted_classes_is_one_fit_too(
+    class_weight: Any, weighted: str, small: Any, seed: int
+) -> None:
+    """Class weights are sample weights, in the cut points as well."""
+    X, y = small.X, np.where(small.y > np.quantile(small.y, 0.8), "yes", "no")
+    rng = np.random.default_rng(seed)
+    weight = {"none": None, "whole": rng.integers(0, 4, N), "fractional": rng.gamma(2.0, size=N)}[weighted]
+    parameters = {"class_weight": class_weight, "max_bins": 16, "min_leaf_weight": 3, "random_state": 0}
+    model = BoostingClassifier(n_trees=60, early_stopping="out_of_bag", **parameters).fit(X, y, sample_weight=weight)
+    plain = BoostingClassifier(n_trees=model.n_trees_, **parameters).fit(X, y, sample_weight=weight)
+    assert_same_bits(model.ensemble_, plain.ensemble_)
 
 
 @pytest.mark.parametrize("kind", KINDS)

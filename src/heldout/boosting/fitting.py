@@ -31,6 +31,7 @@ __all__ = [
     "check_columns",
     "checked_validation",
     "fit_rounds",
+    "weight_of_cuts",
     "with_weights_below_1",
 ]
 
@@ -87,7 +88,7 @@ def fit_rounds(
     before = _rounds_before(estimator, plan)
     objective, plan = with_weights_below_1(objective, plan)
     held = checked_validation(estimator, plan, X, X_val, target_val)
-    binned = Binned.from_array(X, _weight_of_cuts(objective), plan.value_bins, n_threads=plan.n_threads)
+    binned = Binned.from_array(X, weight_of_cuts(objective), plan.value_bins, n_threads=plan.n_threads)
     if before is not None:
         _check_that_bins_continue(before, binned)
     base = best_constants(objective) if before is None else before.base
@@ -131,7 +132,8 @@ def _losses_of_rounds(estimator: Any, n_before: int, losses: list[float]) -> NDA
     return np.concatenate([earlier, np.full(n_before - earlier.size, np.nan), losses])
 
 
-def _weight_of_cuts(objective: Objective) -> NDArray[Any] | None:
+def weight_of_cuts(objective: Objective) -> NDArray[Any] | None:
+    """Return what rows weigh when cut points are found, class weights too: these are sample weights by another name."""
     if objective.weight is None or objective.count is None:
         return objective.count if objective.weight is None else objective.weight
     return objective.weight * objective.count
