@@ -81,6 +81,7 @@ private:
   void conclude(Ensemble &ensemble);
   void refit_trees(const Ensemble &ensemble, Targets targets, const std::vector<std::uint32_t> &refit_rows, Replica &replica,
                    std::vector<RefittedLeaves> &out, TreeFitter &fitter, Team &team, std::vector<double> &normalisers);
+  std::vector<Member> members_of(const Ensemble &ensemble) const;
   void summarise(const Ensemble &ensemble, std::uint8_t bit, const std::vector<std::uint32_t> &rows, Summary &out);
   template <typename Work> void for_replicas(const std::vector<int> &replicas, Work &&work);
   std::size_t n_outputs() const { return static_cast<std::size_t>(targets_.n_outputs); }
@@ -222,12 +223,7 @@ double Replication::finish_round(int round, Ensemble &ensemble) {
   summarise(ensemble, kStops, ensemble.judged_rows, ensemble.judged);
   double loss;
   if (ensemble.rule.size == 1 && targets_.loss != Loss::squared) {
-    std::vector<Member> members;
-    for (const int k : ensemble.replicas) {
-      const Replica &replica = replicas_[static_cast<std::size_t>(k)];
-      members.push_back({replica.rule.count, replica.rule.role, replica.scores.data()});
-    }
-    loss = ensemble.judge.loss_of_members(members, team_);
+    loss = ensemble.judge.loss_of_members(members_of(ensemble), team_);
   } else {
     loss = ensemble.judge.loss(ensemble.judged, ensemble.rule.size, team_);
   }
@@ -261,13 +257,17 @@ void Replication::conclude(Ensemble &ensemble) {
   }
 }
 
-void Replication::summarise(const Ensemble &ensemble, std::uint8_t bit, const std::vector<std::uint32_t> &rows, Summary &out) {
+std::vector<Member> Replication::members_of(const Ensemble &ensemble) const {
   std::vector<Member> members;
   for (const int k : ensemble.replicas) {
     const Replica &replica = replicas_[static_cast<std::size_t>(k)];
     members.push_back({replica.rule.count, replica.rule.role, replica.scores.data()});
   }
-  heldout::summarise(members, bit, rows, matrix_.n_rows, n_outputs(), team_, out);
+  return members;
+}
+
+void Replication::summarise(const Ensemble &ensemble, std::uint8_t bit, const std::vector<std::uint32_t> &rows, Summary &out) {
+  heldout::summarise(members_of(ensemble), bit, rows, matrix_.n_rows, n_outputs(), team_, out);
 }
 
 // The trees keep their structure; their leaves are filled anew, round by round, from all rows that an ensemble may use.
@@ -283,13 +283,13 @@ void Replication::refit() {
     const WeighedTargets weighed(targets_, ensemble.rule.refit_class_factor);
     grown.refit_base = best_constants(weighed.targets, count);
     grown.refitted.resize(ensemble.replicas.size());
-    const int first = ensemble.replicas.front();
     for_replicas(ensemble.replicas, [&](Replica &replica, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
       const auto at = std::find(ensemble.replicas.begin(), ensemble.replicas.end(), static_cast<int>(&replica - replicas_.data()));
       refit_trees(ensemble, weighed.targets, refit_rows, replica, grown.refitted[static_cast<std::size_t>(at - ensemble.replicas.begin())], fitter, team,
                   normalisers);
     });
-    if (replicas_[static_cast<std::size_t>(first)].rule.role) summarise(ensemble, kPredicted, grown.rows, grown.refit_predicted);
+    // Rows of default roles are those that some member left out, and by now all members have learned them.
+    if (replicas_[static_cast<std::size_t>(ensemble.replicas.front())].rule.role) summarise(ensemble, kPredicted, grown.rows, grown.refit_predicted);
   }
 }
 
