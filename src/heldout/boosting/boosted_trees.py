@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -336,9 +337,11 @@ class BoostedTrees(BaseEstimator):
 
     @property
     def replicas_per_set(self) -> int:
-        """Models that `fit_replicas` holds at once for each training set."""
+        """Models that `fit_replicas` holds at once for each training set of many rows."""
         plan = checked_plan(self)
-        return evaluation_replicas(plan.resampling) if plan.out_of_bag and plan.n_replicas == 1 else plan.n_replicas
+        if plan.n_replicas > 1 or not plan.out_of_bag:
+            return plan.n_replicas
+        return evaluation_replicas(plan.resampling, sys.maxsize)
 
     @property
     def n_trees_(self) -> int:
