@@ -79,6 +79,23 @@ def test_balanced_classes_are_those_of_each_bag(n_classes: int, seed: int) -> No
     assert_same_bits(model.members_, again.members_)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_an_array_leaves_out_of_every_bag_are_never_learned(
+    kind: str, small: Any, bags: Any, make_model: Any
+) -> None:
+    """Not even when leaves are computed anew; where rows miss every bag by chance, they are learned then."""
+    X, y = small.X, small.target_of(kind)
+    bags[:30] = 0
+    bags[30:, 0] = 1
+    parameters = {"replicas": 4, "early_stopping": "out_of_bag", "n_trees": 5, "min_leaf_weight": 3}
+    poisoned = y.copy()
+    poisoned[:30] = y[30:60]
+    one, other = (make_model(kind, resampling=bags, **parameters).fit(X, target) for target in (y, poisoned))
+    # They do choose the rounds, so one may have more.
+    for first, second in zip(one.staged_predict(X), other.staged_predict(X), strict=False):
+        assert np.array_equal(first, second)
+
+
 def test_refitted_leaves_are_balanced_over_all_rows(seed: int) -> None:
     """One member with all rows: filling its leaves anew changes them by rounding alone."""
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,9 @@ class Bags:
         What multiplies a row's loss.
     seeds : tuple of int
         Of the growth of each replica.
+    spares : bool
+        Whether rows that are in no bag stay out of all that is learned: an array of the user's leaves out what it means
+        to, a draw by chance.
     """
 
     weights: NDArray[np.uint8]
@@ -66,6 +69,12 @@ class Bags:
     count: NDArray[np.uint8]
     factor: NDArray[np.float64] | None
     seeds: tuple[int, ...]
+    spares: bool = False
+
+    @property
+    def refit_count(self) -> NDArray[np.uint8]:
+        """How often each row is there when leaves are computed anew."""
+        return np.where(self.weights.any(axis=1), self.count, np.uint8(0)) if self.spares else self.count
 
     @property
     def copies_times_weight(self) -> NDArray[np.float64]:
@@ -112,7 +121,8 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
             f'early_stopping="out_of_bag" needs rows out of bag, got {plan.resampling!r:.60} that leaves none of '
             f"{len(rows)} rows out of any replica: choose another resampling"
         )
-    return _scattered(training, rows, draw.weights, left_out, seeds)
+    bags = _scattered(training, rows, draw.weights, left_out, seeds)
+    return replace(bags, spares=isinstance(plan.resampling, Given))
 
 
 def _scheme_for(resampling: Resampling, n_rows: int, rows: NDArray[np.intp], n_replicas: int) -> Resampling:

@@ -167,7 +167,7 @@ def _grow_together(
     if n_val and objective.weight is not None:
         objective = replace(objective, weight=np.concatenate([objective.weight, np.zeros(n_val)]))
     objective, plan = with_weights_below_1(objective, plan)
-    counts = [_and_rows_below(each.count[:, None], n_val) for each in bags] if stage.refit else []
+    counts = [_and_rows_below(each.refit_count[:, None], n_val) for each in bags] if stage.refit else []
     replication = Replication(
         weights=_side_by_side([_and_rows_below(each.weights, n_val) for each in bags]),
         roles=_side_by_side([_roles_of_replicas(b, role, stage.left_out) for b, role in zip(bags, roles, strict=True)]),
@@ -180,7 +180,7 @@ def _grow_together(
         class_factors=_balances(
             rows.lesson, [each.weights[:, k] for each in bags for k in range(each.weights.shape[1])]
         ),
-        refit_class_factors=_balances(rows.lesson, [each.count for each in bags]),
+        refit_class_factors=_balances(rows.lesson, [each.refit_count for each in bags]),
         curve_weight=call.curve_weight,
     )
     return grow_replicas(
