@@ -5,6 +5,11 @@ an ensemble, and sets its out-of-bag error beside the error of that very ensembl
 ("fresh"), and, where the law of the targets is known, on their expected loss ("truth", which spares the luck of the
 fresh targets; intervals are held against it). Open tables have the fresh targets only, whose own standard error is then
 added to that of the interval. Rows already in `results/out_of_bag.jsonl` are not run again.
+
+A line of the summary: intervals that held the error / runs; intervals wholly below and above it; how far the mean
+out-of-bag error lies from the mean fresh one ("mean"), and a single one from its own, at the median ("single"); how far
+the mean would lie without correction for members ("uncorr."); and after a stop the mean and the share of hits if held
+against the ensemble whose leaves were filled anew from all rows, which `predict` uses ("refit").
 """
 
 from __future__ import annotations
