@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,9 @@ class Bags:
         What multiplies a row's loss.
     seeds : tuple of int
         Of the growth of each replica.
+    refit : array of uint8, shape (n_rows,), optional
+        How often each row is in what is fitted once the rounds are chosen; by default `count`. Rows that an array of
+        the user's puts into no bag are not: whoever keeps rows out of all of them means to judge by them.
     """
 
     weights: NDArray[np.uint8]
@@ -66,6 +69,12 @@ class Bags:
     count: NDArray[np.uint8]
     factor: NDArray[np.float64] | None
     seeds: tuple[int, ...]
+    refit: NDArray[np.uint8] | None = None
+
+    @property
+    def refit_count(self) -> NDArray[np.uint8]:
+        """How often each row is in what is fitted once the rounds are chosen."""
+        return self.count if self.refit is None else self.refit
 
     @property
     def copies_times_weight(self) -> NDArray[np.float64]:
@@ -112,7 +121,10 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
             f'early_stopping="out_of_bag" needs rows out of bag, got {plan.resampling!r:.60} that leaves none of '
             f"{len(rows)} rows out of any replica: choose another resampling"
         )
-    return _scattered(training, rows, draw.weights, left_out, seeds)
+    bags = _scattered(training, rows, draw.weights, left_out, seeds)
+    if isinstance(plan.resampling, Given):
+        bags = replace(bags, refit=np.where(bags.weights.any(axis=1), bags.count, np.uint8(0)))
+    return bags
 
 
 def _scheme_for(resampling: Resampling, n_rows: int, rows: NDArray[np.intp], n_replicas: int) -> Resampling:

@@ -134,7 +134,11 @@ def _choose_then_fit(
     stage = _Stage(left_out=STOPS | (PREDICTED if keep else 0), patience=plan.patience, size=1, keep_trees=keep)
     judged = _grow(rows, plan, bags, silent, stage)
     stage = _Stage(rounds=tuple(each.n_rounds for each in judged), keep_trees=keep, callback=callback)
-    final = _grow(rows, plan, [whole_set(each) for each in sets], roles, stage)
+    wholes = [
+        whole_set(replace(each, times=np.where(own.refit_count > 0, each.times, np.uint8(0))))
+        for each, own in zip(sets, bags, strict=True)
+    ]
+    final = _grow(rows, plan, wholes, roles, stage)
     return [TrainedSet(b, e, f) for b, e, f in zip(bags, judged, final, strict=True)]
 
 
@@ -167,7 +171,7 @@ def _grow_together(
     if n_val and objective.weight is not None:
         objective = replace(objective, weight=np.concatenate([objective.weight, np.zeros(n_val)]))
     objective, plan = with_weights_below_1(objective, plan)
-    counts = [_and_rows_below(each.count[:, None], n_val) for each in bags] if stage.refit else []
+    counts = [_and_rows_below(each.refit_count[:, None], n_val) for each in bags] if stage.refit else []
     replication = Replication(
         weights=_side_by_side([_and_rows_below(each.weights, n_val) for each in bags]),
         roles=_side_by_side([_roles_of_replicas(b, role, stage.left_out) for b, role in zip(bags, roles, strict=True)]),
