@@ -150,3 +150,31 @@ def test_a_scheme_of_the_users_may_not_tear_groups_apart(X: Any, targets: Any, b
     model = BoostingRegressor(replicas=3, resampling=Own(Draw(bags)))
     with pytest.raises(InvalidInput, match=r"draw of Own\(\) .* weights must be constant within a group"):
         model.fit(X, targets["regression"], groups=np.zeros(N))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit", FITS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_in_no_bag_are_never_fitted(
+    kind: str, fit: Any, weighted: bool, X: Any, targets: Any, bags: Any, make_model: Any, seed: int
+) -> None:
+    """With poisoned targets they change their own errors, and nothing else; the model is one of the other rows."""
+    kept_out = np.arange(N) < 40
+    bags[kept_out] = 0
+    bags[40:44] = 1
+    roles = np.where(bags == 0, np.where(kept_out[:, None], PREDICTED, STOPS | PREDICTED), 0)
+    weight = np.random.default_rng([seed, 3]).gamma(2.0, size=N) if weighted else None
+    y = targets[kind]
+    poisoned = y.copy()
+    poisoned[kept_out] = 1e9 if kind == "regression" else y[-1]
+    model, other = (
+        make_model(kind, resampling=Given(bags, roles), **fit, **SMALL).fit(X, target, sample_weight=weight)
+        for target in (y, poisoned)
+    )
+    assert_same_bits(model.ensemble_, other.ensemble_)
+    assert same_bits(model.oob_prediction_, other.oob_prediction_)
+    assert model.oob_members_[kept_out].all()
+    assert model.oob_error_.error != other.oob_error_.error
+    alone = make_model(kind, resampling=Given(bags[40:], roles[40:]), **fit, **SMALL)
+    alone.fit(X[40:], y[40:], sample_weight=None if weight is None else weight[40:])
+    assert_same_bits(model.ensemble_, alone.ensemble_)

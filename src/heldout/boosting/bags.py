@@ -14,7 +14,7 @@ from heldout.errors import InvalidInput
 from heldout.resampling import Disjoint, Given, KFold, Resampling, checked_draw
 from heldout.trees import PREDICTED, STOPS
 
-__all__ = ["Bags", "TrainingSet", "draw_bags", "evaluation_replicas", "whole_set"]
+__all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
 
 _MOST_TIMES = 255  # a row's multiplicity is one byte
 
@@ -59,9 +59,9 @@ class Bags:
         What multiplies a row's loss.
     seeds : tuple of int
         Of the growth of each replica.
-    spares : bool
-        Whether rows that are in no bag stay out of all that is learned: an array of the user's leaves out what it means
-        to, a draw by chance.
+    refit : array of uint8, shape (n_rows,), optional
+        How often each row is in what is fitted once the rounds are chosen; by default `count`. Rows that an array of
+        the user's puts into no bag are not: whoever keeps rows out of all of them means to judge by them.
     """
 
     weights: NDArray[np.uint8]
@@ -69,12 +69,12 @@ class Bags:
     count: NDArray[np.uint8]
     factor: NDArray[np.float64] | None
     seeds: tuple[int, ...]
-    spares: bool = False
+    refit: NDArray[np.uint8] | None = None
 
     @property
     def refit_count(self) -> NDArray[np.uint8]:
-        """How often each row is there when leaves are computed anew."""
-        return np.where(self.weights.any(axis=1), self.count, np.uint8(0)) if self.spares else self.count
+        """How often each row is in what is fitted once the rounds are chosen."""
+        return self.count if self.refit is None else self.refit
 
     @property
     def copies_times_weight(self) -> NDArray[np.float64]:
@@ -122,7 +122,9 @@ def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
             f"{len(rows)} rows out of any replica: choose another resampling"
         )
     bags = _scattered(training, rows, draw.weights, left_out, seeds)
-    return replace(bags, spares=isinstance(plan.resampling, Given))
+    if isinstance(plan.resampling, Given):
+        bags = replace(bags, refit=np.where(bags.weights.any(axis=1), bags.count, np.uint8(0)))
+    return bags
 
 
 def _scheme_for(resampling: Resampling, n_rows: int, rows: NDArray[np.intp], n_replicas: int) -> Resampling:

@@ -53,7 +53,8 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         to the best one. A number judges by `X_val`, `y_val`; "out_of_bag" judges the ensemble by the rows that
         replicas left out, so that none is given up: several replicas share one number of rounds, and then the
         leaves of their trees are computed anew from all rows. With one replica eight others, drawn by `resampling` and
-        not kept, choose the rounds by the loss of single ones, and then all rows are fitted.
+        not kept, choose the rounds by the loss of single ones, and then all rows are fitted. Rows that an array of
+        weights puts into no bag are never fitted.
     warm_start : bool, default False
         Whether `fit` adds rounds to those there are, up to `n_trees`.
     n_jobs : int, optional
