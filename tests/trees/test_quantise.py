@@ -115,6 +115,16 @@ def test_a_row_that_counts_often_is_as_many_rows_when_a_format_is_chosen(small, 
         assert made[name] == copies[name], name
 
 
+@pytest.mark.parametrize("units", [0, 1, -1, 4095, -4095, 4096, -4096, 9999])
+def test_only_gradients_between_0_and_4096_units_call_for_all_bits(units):
+    """One row sets the scale; all others are so many units of it."""
+    gradient = np.zeros(42, dtype=np.float32)
+    gradient[0] = 1.0
+    gradient[1:] = np.ldexp(units, -stages.quantise(gradient)["gradient_exponent"])
+    for rows in (gradient, gradient[:4]):  # four rows at a time, and those left over
+        assert check_against_the_twin(np.ascontiguousarray(rows))["all_bits"] == (0 < abs(units) < 4096)
+
+
 def test_threads_change_nothing_of_many_rows(seed):
     rng = np.random.default_rng(seed)
     gradient, hessian = rng.normal(size=30_000).astype(np.float32), rng.uniform(0, 1, 30_000).astype(np.float32)

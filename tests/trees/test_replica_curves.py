@@ -36,6 +36,39 @@ def test_a_curve_is_the_mean_over_all_ensembles_of_its_size(size: int, seed: int
     np.testing.assert_allclose(grown.curve[-1], np.mean(losses), rtol=1e-12)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_row_counts_in_a_curve_as_much_as_it_weighs(loss: str, size: int, seed: int) -> None:
+    """Two members that judge the same rows: the loss of their mean score, or the mean of their losses."""
+    case = make_case(seed, loss, n_rows=200)
+    rng = np.random.default_rng([seed, 13])
+    weights = draw_bags(rng, case.n_rows, ["bootstrap"] * 2)
+    weights[:40] = 0
+    roles = np.zeros_like(weights)
+    roles[:40] = STOPS
+    weight = rng.gamma(1.0, size=case.n_rows)
+    (grown,) = case.replicas(Replication(weights, roles, ensemble_size=size, curve_weight=weight))
+    scores = walk_raw(grown.members, case.X[:40]).reshape(40, 2, -1)
+    if size == 2:
+        scores = scores.mean(axis=1, keepdims=True)
+    y = case.objective.target[:40]
+    if loss == "squared_error":
+        losses = (scores[:, :, 0] - y[:, None]) ** 2 / 2
+    else:
+        of_classes = scores if loss == "softmax" else np.concatenate([np.zeros_like(scores), scores], axis=2)
+        own = np.take_along_axis(of_classes, y.astype(int)[:, None, None], axis=2)[:, :, 0]
+        losses = np.log(np.exp(of_classes).sum(axis=2)) - own
+    np.testing.assert_allclose(grown.curve[-1], np.average(losses.mean(axis=1), weights=weight[:40]), rtol=1e-11)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_rows_that_weigh_nothing_choose_no_round(loss: str, seed: int) -> None:
+    case = make_case(seed, loss, n_rounds=3)
+    weights = draw_bags(np.random.default_rng([seed, 14]), case.n_rows, ["bootstrap"] * 2)
+    (grown,) = case.replicas(Replication(weights, patience=5, curve_weight=np.zeros(case.n_rows)))
+    assert (grown.curve.tolist(), grown.best_round, grown.n_rounds) == ([np.inf] * 3, -1, 3)
+
+
 @pytest.mark.parametrize("n_judges", [1, 2, 3])
 def test_a_curve_of_constants_is_known(n_judges: int, seed: int) -> None:
     """Members are the means of their bags; the row of one judge takes the spread of the rows of several."""

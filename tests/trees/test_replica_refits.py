@@ -50,6 +50,20 @@ def test_steps_that_lead_all_the_way_reach_the_mean_of_each_leaf(seed: int) -> N
     np.testing.assert_allclose(walk_raw(grown.refitted, case.X)[:, 0], wanted, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("power", [-300, 300])
+def test_targets_may_be_of_any_size(power: int, seed: int) -> None:
+    """Gradients are in single precision, whose range is narrower: a power of two must come out of all sums again."""
+    case = make_case(seed, "squared_error", n_rows=200)
+    rng = np.random.default_rng([seed, 9])
+    weights = draw_bags(rng, case.n_rows, ["bootstrap"] * 2)
+    replication = Replication(weights, refit_counts=draw_bags(rng, case.n_rows, ["most"]))
+    (grown,) = case.replicas(replication)
+    far = replace(case, objective=replace(case.objective, target=np.ldexp(case.objective.target, power)))
+    (scaled,) = far.replicas(replication)
+    np.testing.assert_array_equal(scaled.refitted.base, np.ldexp(grown.refitted.base, power))
+    np.testing.assert_array_equal(scaled.refitted.value, np.ldexp(grown.refitted.value, power))
+
+
 def test_each_ensemble_starts_from_the_constant_of_its_refitted_rows(seed: int) -> None:
     case = make_case(seed, "softmax", n_rows=200, max_leaves=1, n_rounds=2)
     rng = np.random.default_rng([seed, 4])

@@ -111,6 +111,7 @@ def test_whatever_is_asked_is_the_twins(request: dict[str, Any]) -> None:
         refit_counts=None
         if request["refit"] is None
         else draw_bags(rng, case.n_rows, [request["refit"]] * n_ensembles),
+        curve_weight=rng.gamma(2.0, size=case.n_rows) if request["curve_weighted"] else None,
     )
     fit = twin.fit_by_numpy if case.n_rows <= 40 else twin.fit_by_engine
     check_against_twin(case, replication, fit, keep_trees=request["keep_trees"], n_threads=request["n_threads"])
@@ -173,6 +174,30 @@ def test_rows_in_bag_have_fitted_values_where_they_are_wanted(n_threads: int, se
     assert (grown.curve.size, grown.best_round, grown.n_rounds) == (0, -1, case.growth.n_rounds)
 
 
+def test_spread_is_found_beside_a_mean_that_is_far_larger(seed: int) -> None:
+    """Squares of the scores have 16 digits, of which the mean takes all: only differences tell the members apart."""
+    case = make_case(seed, "squared_error")
+    case = replace(case, objective=replace(case.objective, target=case.objective.target + 2.0**30))
+    weights = draw_bags(np.random.default_rng([seed, 15]), case.n_rows, ["bootstrap"] * 3)
+    roles = np.full_like(weights, PREDICTED)
+    (grown,) = case.replicas(Replication(weights, roles=roles))
+    scores = walk_raw(grown.members, case.X)
+    np.testing.assert_allclose(grown.variance[0], scores.var(axis=1, ddof=1), rtol=1e-4, atol=1e-12)
+
+
+def test_a_member_that_is_not_asked_costs_the_others_no_digit_of_their_spread(seed: int) -> None:
+    case = make_case(seed, "squared_error")
+    far = np.arange(case.n_rows) < 50
+    case = replace(case, objective=replace(case.objective, target=case.objective.target + 2.0**40 * far))
+    weights = draw_bags(np.random.default_rng([seed, 16]), case.n_rows, ["bootstrap"] * 3)
+    weights[:, 0], weights[far, 1:] = far, 0
+    roles = np.full_like(weights, PREDICTED)
+    roles[:, 0] = 0
+    (grown,) = case.replicas(Replication(weights, roles=roles))
+    asked = walk_raw(grown.members, case.X)[:, 1:]
+    np.testing.assert_allclose(grown.variance[0], asked.var(axis=1, ddof=1), rtol=1e-9, atol=1e-14)
+
+
 def test_a_row_without_a_role_is_nowhere(seed: int) -> None:
     case = make_case(seed, "squared_error")
     weights = draw_bags(np.random.default_rng([seed, 5]), case.n_rows, ("half", "half"))
@@ -200,6 +225,20 @@ def test_rows_that_are_only_predicted_may_have_any_target(loss: str, seed: int) 
     for n_threads in (1, 2):
         found = poisoned(case, np.arange(30)).replicas(replication, n_threads=n_threads)
         assert_same_findings(found, wanted)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_rows_that_are_only_predicted_may_have_any_weight(loss: str, seed: int) -> None:
+    """The least hessian of a leaf is in units of the largest weight in the bag, which theirs is not."""
+    case = make_case(seed, loss, weighted=True)
+    weights = draw_bags(np.random.default_rng([seed, 14]), case.n_rows, ("bootstrap", "tenth", "most"))
+    weights[:30] = 0
+    roles = np.where(weights == 0, PREDICTED, 0).astype(np.uint8)
+    replication = Replication(weights, roles=roles)
+    weight = case.objective.weight.copy()
+    weight[:30] = 1e6
+    heavy = replace(case, objective=replace(case.objective, weight=weight))
+    assert_same_findings(heavy.replicas(replication), case.replicas(replication))
 
 
 def poisoned(case: Any, rows: np.ndarray) -> Any:
