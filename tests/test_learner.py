@@ -14,7 +14,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
-from heldout.learner import Learner, ReplicatedLearner, fit_with_weight, seeded_clone, weight_parameter
+from heldout.boosting import BoostingClassifier, BoostingRegressor
+from heldout.learner import (
+    Learner,
+    ReplicatedLearner,
+    fit_with_weight,
+    group_parameter,
+    groups_for,
+    seeded_clone,
+    weight_parameter,
+)
 
 
 class Remembering(BaseEstimator):
@@ -92,3 +101,46 @@ def test_weights_reach_only_a_learner_that_takes_them() -> None:
     assert fit_with_weight(Remembering(), X, y, None).weight_ is None
     neighbours = fit_with_weight(KNeighborsRegressor(1), X, y, weight)
     assert neighbours.n_samples_fit_ == 3
+
+
+class Grouped(Remembering):
+    """A learner that may be told groups."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Grouped:
+        self.groups_ = groups
+        super().fit(X, y, sample_weight)
+        return self
+
+
+class InNeedOfGroups(Grouped):
+    """One that says it needs them."""
+
+    needs_groups = True
+
+
+def test_groups_are_needed_by_those_that_say_so() -> None:
+    assert group_parameter(InNeedOfGroups()) == "groups"
+    assert group_parameter(Pipeline([("outer", make_pipeline(InNeedOfGroups()))])) == "outer__inneedofgroups__groups"
+    assert [group_parameter(model) for model in (Ridge(), Grouped(), Remembering(), Pipeline([("a", Grouped())]))] == [
+        None
+    ] * 4
+
+
+@pytest.mark.parametrize("kind", [BoostingRegressor, BoostingClassifier])
+def test_boosting_needs_groups_only_where_it_draws_them(kind: type) -> None:
+    assert group_parameter(kind(replicas=2, resampling="groups")) == "groups"
+    assert group_parameter(kind(resampling="groups", early_stopping="out_of_bag")) == "groups"
+    for setting in ({}, {"resampling": "groups"}, {"replicas": 2}, {"replicas": 2, "resampling": None}):
+        assert group_parameter(kind(**setting)) is None
+
+
+def test_groups_are_told_to_those_that_need_them_beside_weights() -> None:
+    X, y, weight, groups = np.zeros((3, 1)), np.zeros(3), np.array([1.0, 2.0, 3.0]), ["b", "a", "b"]
+    model = InNeedOfGroups()
+    labels = groups_for(model, groups, 3)
+    fit_with_weight(model, X, y, weight, labels)
+    assert model.groups_.tolist() == groups
+    assert model.weight_ is weight
+    assert fit_with_weight(Grouped(), X, y, None, labels).groups_ is None
+    assert groups_for(Grouped(), groups, 3) is None
+    assert groups_for(model, None, 3) is None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from heldout._random import stream_seed
 from heldout.errors import InvalidInput
-from heldout.learner import PREDICTED, weight_parameter
+from heldout.learner import PREDICTED, group_parameter, parameter_of, weight_parameter
 
 __all__ = ["JointFits", "TrainingSets", "joint_fits"]
 
@@ -35,11 +35,14 @@ class TrainingSets:
         Rows whose predictions are wanted from the fit on each set, training rows too.
     purposes : sequence of tuples
         Seed and names that `seeded_clone` would be given for a separate fit on each set.
+    groups : array, shape (n_rows,), optional
+        Label of each row's group, for a learner that needs it.
     """
 
     rows: Sequence[NDArray[np.intp]]
     asked: Sequence[NDArray[np.intp]]
     purposes: Sequence[tuple[int, *tuple[str | int, ...]]]
+    groups: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class JointFits:
     sets: TrainingSets
     seed_name: str | None
     weight: NDArray[np.float64] | None
+    groups: NDArray[Any] | None
     n_outputs: int
 
     def calls(self, first: int, last: int) -> list[range]:
@@ -86,8 +90,9 @@ class JointFits:
             weights[:, column] = np.bincount(self.sets.rows[k], minlength=n)
             roles[self.sets.asked[k], column] = PREDICTED
         seeds = None if self.seed_name is None else [self._seed(k, self.seed_name) for k in call]
+        needed = {} if self.groups is None else {"groups": self.groups}
         came = np.asarray(
-            self.learner.fit_replicas(self.X, self.y, weights, roles, sample_weight=self.weight, seeds=seeds)
+            self.learner.fit_replicas(self.X, self.y, weights, roles, sample_weight=self.weight, seeds=seeds, **needed)
         )
         shape = (len(call), n) if self.n_outputs == 1 else (len(call), n, self.n_outputs)
         if came.shape != shape:
@@ -138,6 +143,9 @@ def joint_fits(
     open_seeds = _open_seeds(learner)
     if open_seeds - {"random_state"} or max(int(np.bincount(rows).max()) for rows in sets.rows) > _MOST_COPIES:
         return None
+    groups = None if group_parameter(learner) is None else sets.groups
+    if groups is not None and parameter_of(learner, "fit_replicas", "groups") is None:
+        return None
     classes = np.unique(y) if classification else None
     if classes is not None and (len(classes) < 2 or any(len(np.unique(y[rows])) < len(classes) for rows in sets.rows)):
         return None
@@ -151,6 +159,7 @@ def joint_fits(
         sets=sets,
         seed_name=f"{prefix}random_state" if open_seeds else None,
         weight=None if weight_parameter(learner) is None else weight,
+        groups=groups,
         n_outputs=1 if classes is None else len(classes),
     )
 

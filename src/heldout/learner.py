@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import Parameter, signature
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from heldout._arrays import as_codes
 from heldout._random import stream_seed
 
 __all__ = [
@@ -19,6 +21,9 @@ __all__ = [
     "ReplicatedLearner",
     "RowwiseTransformer",
     "fit_with_weight",
+    "group_parameter",
+    "groups_for",
+    "parameter_of",
     "seeded_clone",
     "weight_parameter",
 ]
@@ -71,6 +76,7 @@ class ReplicatedLearner(Protocol):
         *,
         sample_weight: NDArray[np.float64] | None = None,
         seeds: Sequence[int] | None = None,
+        groups: NDArray[Any] | None = None,
     ) -> NDArray[np.float64]:
         """Fit one replica per column of `weights` and return predictions; the learner itself stays unfitted.
 
@@ -91,6 +97,9 @@ class ReplicatedLearner(Protocol):
             As in `fit`; multiplied with `weights`.
         seeds : sequence of int, one per column, optional
             What `random_state` would be in a separate fit; by default that of the learner.
+        groups : array, shape (n_rows,), optional
+            Label of each row's group, as in `fit`. Only handed over where `fit` needs it (`group_parameter`), so a
+            learner whose `fit` knows no groups can do without the parameter.
 
         Returns
         -------
@@ -175,13 +184,66 @@ def weight_parameter(estimator: Any) -> str | None:
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
-def fit_with_weight(estimator: Any, X: Any, y: Any, weight: NDArray[np.float64] | None) -> Any:
-    """Fit, handing over row weights where there are some and the estimator takes them.
+def group_parameter(estimator: Any) -> str | None:
+    """Return the name under which `fit` needs the groups of rows, or None where it does without.
+
+    It needs them where it has a parameter `groups` without a default, or where it has one and the estimator has an
+    attribute `needs_groups` that is true. One that may take groups, but says nothing, is fitted without them: groups
+    that a measure is told, to hold whole ones out, are no wish that every model be made of them.
+
+    Examples
+    --------
+    >>> from heldout import BoostingRegressor
+    >>> from sklearn.pipeline import make_pipeline
+    >>> group_parameter(make_pipeline(BoostingRegressor(replicas=10, resampling="groups")))
+    'boostingregressor__groups'
+    >>> group_parameter(BoostingRegressor(replicas=10)) is None
+    True
+    """
+    if hasattr(estimator, "steps"):
+        name, last = estimator.steps[-1]
+        inner = group_parameter(last)
+        return None if inner is None else f"{name}__{inner}"
+    taken = parameter_of(estimator, "fit", "groups")
+    if taken is None:
+        return None
+    return "groups" if taken.default is Parameter.empty or getattr(estimator, "needs_groups", False) else None
+
+
+def parameter_of(estimator: Any, method: str, name: str) -> Parameter | None:
+    """Return a parameter that a method has by name, or None."""
+    try:
+        return signature(getattr(estimator, method)).parameters.get(name)
+    except (AttributeError, TypeError, ValueError):  # no such method, or compiled code that shows no signature
+        return None
+
+
+def groups_for(estimator: Any, groups: ArrayLike | None, n_rows: int) -> NDArray[Any] | None:
+    """Return the label of each row's group where there are groups and the estimator needs them, else None.
+
+    Raises
+    ------
+    InvalidInput
+        Another number of labels than rows, for an estimator that needs them.
+    """
+    if groups is None or group_parameter(estimator) is None:
+        return None
+    codes, labels = as_codes(groups, n_rows)
+    return np.asarray(labels[codes])
+
+
+def fit_with_weight(
+    estimator: Any, X: Any, y: Any, weight: NDArray[np.float64] | None, groups: NDArray[Any] | None = None
+) -> Any:
+    """Fit, handing over weights of rows where the estimator takes them, and their groups where it needs them.
 
     Returns
     -------
     estimator
         Fitted. One that takes no weights (k-NN, say) is fitted without: only its judgement is weighted then.
     """
-    name = None if weight is None else weight_parameter(estimator)
-    return estimator.fit(X, y) if name is None else estimator.fit(X, y, **{name: weight})
+    names = (
+        (None if weight is None else weight_parameter(estimator), weight),
+        (None if groups is None else group_parameter(estimator), groups),
+    )
+    return estimator.fit(X, y, **{name: given for name, given in names if name is not None})

@@ -164,3 +164,11 @@ def test_what_the_users_own_raises_is_the_users_to_mend() -> None:
         raise RuntimeError("broken")
     with pytest.raises(DataError, match="mend the table"), blamed_on(own):
         raise DataError("mend the table")
+
+
+def test_what_heldout_says_of_the_users_own_keeps_its_words_and_names_it() -> None:
+    own, ours = Candidate("mine", "mine", Lasso(), is_foreign=True), Candidate("ridge", "ridge", Lasso())
+    with pytest.raises(InvalidInput, match=r"^candidate 'mine': alpha must be 1, got 2: mend it$"), blamed_on(own):
+        raise InvalidInput("alpha must be 1, got 2: mend it")
+    with pytest.raises(InvalidInput, match=r"^alpha must be 1"), blamed_on(ours):
+        raise InvalidInput("alpha must be 1, got 2: mend it")

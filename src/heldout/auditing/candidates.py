@@ -232,10 +232,15 @@ def blamed_on(candidate: Candidate) -> Iterator[None]:
     Raises
     ------
     InvalidInput
-        Whatever the user's own estimator raised.
+        Whatever the user's own estimator raised. What heldout had to say about it keeps its words, after the name of
+        the candidate.
     """
     try:
         yield
+    except InvalidInput as error:
+        if not candidate.is_foreign:
+            raise
+        raise InvalidInput(f"candidate {candidate.name!r}: {error}") from error
     except (HeldoutError, MemoryError):
         raise
     except Exception as error:

@@ -28,7 +28,7 @@ from heldout.auditing.second_table import SecondTable, judge_on_second_table, op
 from heldout.auditing.selection import Selection, choose
 from heldout.auditing.shortfall import Shortfall, measure_shortfall
 from heldout.iid import IIDReport
-from heldout.learner import fit_with_weight, seeded_clone
+from heldout.learner import fit_with_weight, groups_for, seeded_clone
 from heldout.table import Dataset, Table
 
 __all__ = ["audit"]
@@ -273,7 +273,9 @@ def fit_on_all_rows(candidate: Candidate, setting: Setting) -> FittedModel:
     estimator = seeded_clone(candidate.estimator, setting.seed, "final fit")
     with one_thread_inside(), blamed_on(candidate):
         # One OpenMP thread here too: on a busy machine the team of two was seen to take 30 s for a fit of one.
-        fit_with_weight(estimator, setting.rows_for(candidate), setting.y, mean_one(dataset.weight, setting.n_rows))
+        weight = mean_one(dataset.weight, setting.n_rows)
+        groups = groups_for(estimator, dataset.groups, setting.n_rows)
+        fit_with_weight(estimator, setting.rows_for(candidate), setting.y, weight, groups)
     return FittedModel(
         estimator=estimator,
         schema=dataset.schema,

@@ -344,6 +344,11 @@ class BoostedTrees(BaseEstimator):
         return evaluation_replicas(plan.resampling, sys.maxsize)
 
     @property
+    def needs_groups(self) -> bool:
+        """Whether `fit` cannot do without `groups`: replicas are drawn, and by whole groups."""
+        return checked_plan(self).needs_groups
+
+    @property
     def n_trees_(self) -> int:
         """Rounds in the model: fewer than `n_trees` where the fit was stopped."""
         check_is_fitted(self, "ensemble_")

@@ -61,6 +61,11 @@ class FitPlan:
         """Whether the model, or the choice of its rounds, takes replicas."""
         return self.n_replicas > 1 or self.out_of_bag
 
+    @property
+    def needs_groups(self) -> bool:
+        """Whether replicas are drawn by a scheme that says it cannot do without the groups of rows."""
+        return self.draws and bool(getattr(self.resampling, "needs_groups", False))
+
 
 def checked_plan(estimator: Any) -> FitPlan:
     """Check the parameters of a boosting estimator.

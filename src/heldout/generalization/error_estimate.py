@@ -112,6 +112,7 @@ def estimate_error(
     metric : str or Metric, optional
         By default RMSE, or log loss for classifiers.
     groups : array, shape (n_rows,), optional
+        Whole groups are held out; fits that need them (`heldout.learner.group_parameter`) are told them too.
     method : str, default "auto"
         See `error_from`.
     confidence_level : float, default 0.95

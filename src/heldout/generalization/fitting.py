@@ -81,6 +81,7 @@ def _joint(task: Task, X: Any, folds: Sequence[Fold], n_jobs: int | None) -> Joi
         rows=[train for train, _ in folds],
         asked=[np.concatenate([test, train]) for train, test in folds],
         purposes=[(task.seed, fold) for fold in range(len(folds))],
+        groups=task.groups,
     )
     return joint_fits(task.estimator, X, told, sets, classification=classification, weight=task.weight, n_jobs=n_jobs)
 

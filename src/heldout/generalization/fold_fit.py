@@ -36,6 +36,8 @@ class Task:
         How much each row counts in the fit, with mean 1.
     loss_weight : array, shape (n_rows,), or None
         The same as a factor of its held-out loss, with mean 1 over the rows that are tested.
+    groups : array, shape (n_rows,), or None
+        Labels of groups, for an estimator that needs them.
     """
 
     estimator: Any
@@ -45,6 +47,7 @@ class Task:
     seed: int
     weight: NDArray[np.float64] | None = None
     loss_weight: NDArray[np.float64] | None = None
+    groups: NDArray[Any] | None = None
 
     @property
     def wants_probability(self) -> bool:
@@ -71,7 +74,8 @@ def fit_fold(task: Task, X: Any, fold: int, train: NDArray[np.intp], test: NDArr
     else:
         model = seeded_clone(task.estimator, task.seed, fold)
         weight = None if task.weight is None else task.weight[train]
-        fit_with_weight(model, X_train, _told(task, train, present), weight)
+        groups = None if task.groups is None else task.groups[train]
+        fit_with_weight(model, X_train, _told(task, train, present), weight, groups)
         n_fits = 1
     prediction = _predict(task, model, take_rows(X, test), len(test), present)
     return _judged(task, train, test, prediction, _predict(task, model, X_train, len(train), present), n_fits)

@@ -105,8 +105,9 @@ def out_of_bag_error(
     -----
     Means of losses that bags have in common vary more than independent rows would let them: for boosting of tables
     of 200 to 3,000 rows by a factor of 0.9 to 1.5 in the variance. Doubling the variance is also what the corrected t
-    interval does for cross-validation over ten groups [1]_. No interval has validated coverage where rows are ordered
-    in time.
+    interval does for cross-validation over ten groups [1]_. Measured were bootstraps, subsamples and bootstraps of
+    whole groups; for other draws (folds, disjoint sets, Poisson, blocks, arrays given) the factors are taken over. No
+    interval has validated coverage where rows are ordered in time.
 
     An error of few members (`corrected` False) is above that of the whole ensemble. Leaves that were filled anew
     from all rows (`refitted`) make the ensemble better than its evaluation: after subsamples of 80 % the mean loss was

@@ -15,7 +15,7 @@ from heldout._random import seed_of
 from heldout.errors import InvalidInput
 from heldout.generalization.fitting import FittedFolds, fit_folds
 from heldout.generalization.fold_fit import Task
-from heldout.learner import ONE_BY_ONE, TOGETHER
+from heldout.learner import ONE_BY_ONE, TOGETHER, groups_for
 from heldout.losses import Loss, find_loss
 from heldout.splits import predicts_forward
 
@@ -125,7 +125,7 @@ def out_of_fold(
     loss : str or Loss
         Losses of probabilities ask for `predict_proba`, the others for `predict`.
     groups : array, shape (n_rows,), optional
-        Passed to the splitter.
+        Passed to the splitter, and to fits that need them (`heldout.learner.group_parameter`).
     classes : sequence, optional
         Names of all classes when `y` holds codes 0 .. k-1; else the classes are the distinct values of `y`. A
         class missing from a training part gets probability 0; where only one class is left, it is predicted
@@ -168,7 +168,12 @@ def out_of_fold(
     task = _task(estimator, as_target(y, n), classes, losses, seed_of(random_state))
     folds = _checked(list(splitter.split(X, task.y, groups)), n)
     weight = mean_one(sample_weight, n)
-    task = replace(task, weight=weight, loss_weight=_mean_one_where_tested(weight, folds))
+    task = replace(
+        task,
+        weight=weight,
+        loss_weight=_mean_one_where_tested(weight, folds),
+        groups=groups_for(estimator, groups, n),
+    )
     repeat_of = _repeats(folds, n)
     together = not predicts_forward(splitter, folds)
     fitted = fit_folds(task, X, folds, repeat_of, together=together, n_jobs=n_jobs, deadline=deadline)

@@ -35,7 +35,8 @@ class Draw:
 class Resampling(Protocol):
     """A scheme that draws training sets: any object with this `draw` may stand in for one of ours.
 
-    `checked_draw` holds what such an object returns against what `Draw` promises.
+    `checked_draw` holds what such an object returns against what `Draw` promises. One that cannot draw without groups
+    says so by an attribute `needs_groups` that is true; measures then hand them on.
     """
 
     def draw(self, n_rows: int, n_replicas: int, *, groups: ArrayLike | None = None, random_state: Any = 0) -> Draw:

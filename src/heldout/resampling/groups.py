@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +45,8 @@ class Groups:
     """
 
     share: float | None = None
+
+    needs_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.share is not None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from heldout._arrays import as_codes, as_target, mean_one, n_rows
 from heldout._random import seed_of
 from heldout.errors import InvalidInput
-from heldout.learner import ONE_BY_ONE, TOGETHER
+from heldout.learner import ONE_BY_ONE, TOGETHER, groups_for
 from heldout.splits import RandomFolds, StratifiedFolds, predicts_forward
 from heldout.tradeoff.fitting import Pair, Rows, cut_in_halves
 from heldout.tradeoff.interval import Source, join, monte_carlo_error, unit_error
@@ -133,7 +133,8 @@ def decompose(
     splitter : splitter, optional
         Gives the held-out rows. Default: 5 random folds, stratified for `zero_one`.
     groups : array, shape (n_rows,), optional
-        Halves are cut by whole groups, and the intervals count groups.
+        Halves are cut by whole groups, and the intervals count groups. Fits that need groups
+        (`heldout.learner.group_parameter`) are told them.
     n_partitions : int
         How often each training part is cut afresh; 2 or more. Fits: 2 x folds x partitions.
     random_state : None, int or generator
@@ -195,7 +196,11 @@ def decompose(
     folds = [(np.asarray(a, np.intp), np.asarray(b, np.intp)) for a, b in splitter.split(X, target, group_codes)]
     units = _units_of(splitter, n, group_codes, folds)
     table = Rows(
-        np.asarray(X) if isinstance(X, list | tuple) else X, target, mean_one(sample_weight, n), classification
+        np.asarray(X) if isinstance(X, list | tuple) else X,
+        target,
+        mean_one(sample_weight, n),
+        classification,
+        groups_for(estimator, groups, n),
     )
     codes = target if classification else None
     partitions = [

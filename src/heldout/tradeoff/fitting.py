@@ -76,12 +76,13 @@ def cut_in_halves(
 
 @dataclass(frozen=True)
 class Rows:
-    """What every pair is cut from."""
+    """What every pair is cut from; `groups` are labels for an estimator that needs them."""
 
     X: Any
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
     classification: bool
+    groups: NDArray[Any] | None = None
 
 
 def fit_and_predict(estimator: Any, rows: Rows, pair: Pair) -> NDArray[Any]:
@@ -99,15 +100,16 @@ def _predict_from(
 ) -> NDArray[Any]:
     target = rows.y[half]
     weight = None if rows.weight is None else rows.weight[half]
+    groups = None if rows.groups is None else rows.groups[half]
     if not rows.classification:
-        fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), target, weight)
+        fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), target, weight, groups)
         return checked_values(fitted.predict(X_test), n_test).astype(np.float64)
     present, local = np.unique(target, return_inverse=True)
     if len(present) == 1:
         # Many classifiers refuse one class; whatever they were, they could only answer with it.
         return np.full(n_test, present[0])
     # Codes 0 .. k-1 without holes, as some libraries demand, when the half lacks a class.
-    fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), local, weight)
+    fitted = fit_with_weight(seeded_clone(estimator, seed), take_rows(rows.X, half), local, weight, groups)
     return np.asarray(present[checked_values(fitted.predict(X_test), n_test).astype(np.intp)])
 
 

@@ -77,6 +77,7 @@ def _joint(estimator: Any, table: Rows, partitions: Sequence[list[Pair]], n_jobs
         rows=[half for pair in pairs for half in pair.halves],
         asked=[pair.test for pair in pairs for _ in pair.halves],
         purposes=[(seed,) for pair in pairs for seed in pair.seeds],
+        groups=table.groups,
     )
     # Codes without holes, as a separate fit is told them.
     told = np.unique(table.y, return_inverse=True)[1] if table.classification else table.y
