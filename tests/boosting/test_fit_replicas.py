@@ -346,3 +346,30 @@ def test_small_tables_hold_no_surprise(kind: str, data: st.DataObject) -> None:
         missed = np.isnan(model.oob_prediction_).reshape(n_rows, -1).any(axis=1)
         assert np.array_equal(missed, model.oob_members_ == 0)
         assert np.isfinite(model.oob_error_.error)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"replicas": 2, "early_stopping": "out_of_bag"}], ids=str)
+def test_a_row_that_would_only_stop_is_not_predicted(parameters: Any, seed: int) -> None:
+    """Models that choose no rounds by rows given, or none at all, have no use for that role."""
+    X = np.random.default_rng(seed).normal(size=(90, 2))
+    weights = (np.arange(90)[:, None] % 3 != np.arange(3)).astype(np.uint8)
+    roles = np.where(weights == 0, STOPS | PREDICTED, 0).astype(np.uint8)
+    roles[:20] &= STOPS
+    predicted = BoostingRegressor(n_trees=5, random_state=0, **parameters).fit_replicas(X, X[:, 0], weights, roles)
+    np.testing.assert_array_equal(np.isnan(predicted), (roles & PREDICTED).T == 0)
+
+
+def test_each_set_has_the_rounds_that_its_own_replicas_choose(seed: int) -> None:
+    """Balanced classes weigh otherwise in every set, and sets of other sizes stop elsewhere."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(300, 3))
+    y = (X[:, 0] + rng.normal(size=300) > 0.5).astype(int)
+    weights = np.zeros((300, 3), dtype=np.uint8)
+    weights[:40, 0], weights[:150, 1], weights[:280, 2] = 1, 1, 1
+    model = BoostingClassifier(
+        n_trees=60, min_leaf_weight=3, class_weight="balanced", early_stopping="out_of_bag", random_state=0
+    )
+    together = model.fit_replicas(X, y, weights)
+    for column in range(3):
+        alone = model.fit_replicas(X, y, weights[:, [column]])
+        np.testing.assert_array_equal(together[column], alone[0])

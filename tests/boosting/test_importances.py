@@ -15,6 +15,8 @@ from heldout._random import stream
 from heldout.boosting import OutOfBagImportances
 from heldout.boosting.members import Members
 from heldout.errors import InvalidInput
+from heldout.learner import PREDICTED, STOPS
+from heldout.resampling import Given
 
 from reference.ensembles import same_bits
 from statistical import assert_rate
@@ -198,3 +200,17 @@ def test_the_rows_of_the_fit_are_known_again(dtype: Any, offset: float, small: A
         model.fit(X, (small.y + offset) * (abs(offset) or 1.0), sample_weight=weight)
         found = model.out_of_bag_importances(np.asfortranarray(X), small.y, n_repeats=1, random_state=0)
         assert found.n_rows == np.count_nonzero(model.oob_members_)
+
+
+def test_rows_that_only_stop_are_not_judged(seed: int) -> None:
+    """A role of the user's may say that a row chooses the rounds and is not to be predicted."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(120, 2))
+    weights = (np.arange(120)[:, None] % 3 != np.arange(3)).astype(np.uint8)
+    roles = np.where(weights == 0, STOPS | PREDICTED, 0).astype(np.uint8)
+    roles[:30] &= STOPS
+    resampling = Given(weights, roles)
+    with pytest.warns(UserWarning, match="30 of 120 rows are in the bag of all 3 replicas"):
+        model = BoostingRegressor(replicas=3, resampling=resampling, early_stopping="out_of_bag").fit(X, X[:, 0])
+    assert np.isnan(model.oob_prediction_[:30]).all()
+    assert model.out_of_bag_importances(X, X[:, 0], random_state=0).n_rows == 90

@@ -368,9 +368,10 @@ def test_rows_out_of_one_bag_each_are_judged_by_single_members(kind: str, small:
     assert np.isnan(model.oob_std_).all()
 
 
-def test_rows_of_weight_0_are_not_drawn_nor_predicted(small: Any, seed: int) -> None:
+@pytest.mark.parametrize("resampling", ["bootstrap", Blocks(7)])
+def test_rows_of_weight_0_are_not_drawn_nor_predicted(resampling: Any, small: Any, seed: int) -> None:
     there = np.random.default_rng(seed).random(N) < 0.7
-    parameters = {"replicas": K, "random_state": 0, "n_trees": 5}
+    parameters = {"replicas": K, "resampling": resampling, "random_state": 0, "n_trees": 5}
     weighted = BoostingRegressor(**parameters).fit(small.X, small.y, sample_weight=there)
     without = BoostingRegressor(**parameters).fit(small.X[there], small.y[there])
     assert_same_bits(weighted.ensemble_, without.ensemble_)
@@ -378,6 +379,8 @@ def test_rows_of_weight_0_are_not_drawn_nor_predicted(small: Any, seed: int) -> 
     assert np.isnan(weighted.oob_prediction_[~there]).all()
     assert not weighted.oob_members_[~there].any()
     assert weighted.oob_error_.error == without.oob_error_.error
+    assert weighted.oob_error_.standard_error == without.oob_error_.standard_error
+    assert weighted.oob_error_.n_units == without.oob_error_.n_units
 
 
 def test_groups_are_left_out_whole_and_are_the_units(small: Any, seed: int) -> None:

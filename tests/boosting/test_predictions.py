@@ -156,3 +156,13 @@ def test_training_scores_equal_predictions(table: Any) -> None:
         at = np.searchsorted(classifier.classes_, y)
         probabilities = [p[np.arange(len(y)), at] for p in classifier.staged_predict_proba(table.X)]
         np.testing.assert_allclose(classifier.validation_losses_, [-np.log(p).mean() for p in probabilities], rtol=1e-9)
+
+
+def test_a_row_alone_has_the_bits_that_it_has_beside_others(seed: int) -> None:
+    """Of many classes, since numpy adds up eight or more in another order where they lie side by side."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(400, 3)), rng.permutation(400) % 20
+    model = BoostingClassifier(n_trees=5).fit(X, y)
+    together = model.predict_proba(X[:100])
+    alone = np.concatenate([model.predict_proba(X[row : row + 1]) for row in range(100)])
+    np.testing.assert_array_equal(alone, together)

@@ -363,3 +363,16 @@ def test_a_single_fit_forgets_the_replicas_before(small: Any) -> None:
     assert set(vars(model)) == set(vars(plain))
     assert not hasattr(model, "members_")
     assert model.n_trees_ == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_any_size_are_judged_by_validation_rows_alike(kind: str, small: Any, make_model: Any) -> None:
+    """Validation rows weigh nothing: beside very small weights they must not set the scale of the derivatives."""
+    X, y = small.X, small.target_of(kind)
+    weight = np.random.default_rng(0).gamma(2.0, size=300)
+    held = {"X_val": X[300:], "y_val": y[300:]}
+    parameters = {"replicas": 2, "resampling": None, "n_trees": 5, "max_features": 0.5, "random_state": 0}
+    one = make_model(kind, **parameters).fit(X[:300], y[:300], sample_weight=weight, **held)
+    other = make_model(kind, **parameters).fit(X[:300], y[:300], sample_weight=np.ldexp(weight, -200), **held)
+    assert same_bits(one.predict(X), other.predict(X))
+    assert same_bits(one.validation_losses_, other.validation_losses_)

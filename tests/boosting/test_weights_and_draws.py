@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from heldout import BoostingRegressor
+from heldout.boosting.bags import TrainingSet, draw_bags
 
 from reference.ensembles import assert_same_bits, same_bits
 from statistical import assert_rate
@@ -65,3 +66,19 @@ def test_bags_of_weights_equal_the_same_bags_of_copies(
     np.testing.assert_allclose(weighted.oob_curve_.loss, copied.oob_curve_.loss, rtol=1e-12)
     np.testing.assert_allclose(weighted.oob_error_.error, copied.oob_error_.error, rtol=1e-12)
     np.testing.assert_allclose(weighted.bagging_gain_, copied.bagging_gain_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("times", [1, 2, 100])
+@pytest.mark.parametrize("weight", [None, 1.0, 0.5, 200.0, 255.0])
+def test_copies_draws_and_weight_multiply_whatever_a_byte_holds(times: int, weight: float | None, seed: int) -> None:
+    """A row counts in a replica as often as it is in the training set, times its draws, times its weight."""
+    plan = BoostingRegressor(replicas=4)._plan(None)
+    there = np.full(N, times, dtype=np.uint8)
+    there[: N // 2] = 1
+    given = None if weight is None else np.full(N, weight)
+    bags = draw_bags(TrainingSet(there, given, seed), plan)
+    drawn = draw_bags(TrainingSet(np.ones(N, dtype=np.uint8), None, seed), plan).weights
+    factor = np.ones(N) if bags.factor is None else bags.factor
+    counts = there * (1.0 if weight is None else weight)
+    np.testing.assert_array_equal(bags.weights * factor[:, None], drawn * counts[:, None])
+    np.testing.assert_array_equal(bags.copies_times_weight, counts)

@@ -202,6 +202,15 @@ def test_a_class_that_a_training_part_lacks_is_fitted_one_by_one(classes: Any) -
     assert (result.how_fitted, CALLS) == (ONE_BY_ONE, [])
 
 
+def test_a_class_that_no_row_has_is_fitted_one_by_one() -> None:
+    """Every training part holds the classes that there are, but the predictions have a column more."""
+    X, y = few_values(1, n_classes=2)
+    result = compare(
+        LoopedClassifier(), PlainClassifier(), X, y, splitter=StratifiedFolds(5), loss="log_loss", classes=range(3)
+    )
+    assert (result.how_fitted, CALLS) == (ONE_BY_ONE, [])
+
+
 def test_a_table_of_one_class_is_predicted_without_a_fit() -> None:
     X, _ = few_values(0)
     result = out_of_fold(LoopedClassifier(), X, np.zeros(90, int), splitter=RandomFolds(3), loss="log_loss")
@@ -333,3 +342,29 @@ def test_a_column_without_values_in_one_training_part_only_is_fitted_one_by_one(
 def test_encoders_say_whether_rows_are_encoded_one_by_one() -> None:
     assert isinstance(OrdinalEncoder(), RowwiseTransformer)
     assert not isinstance(ScaledEncoder(), RowwiseTransformer)
+
+
+class Unweighted(LoopedRegressor):
+    """A learner whose `fit` takes no weights."""
+
+    def fit(self, X: Any, y: Any) -> Unweighted:
+        return super().fit(X, y)
+
+    def fit_replicas(self, *arguments: Any, **named: Any) -> Any:
+        return super().fit_replicas(*arguments, **named)
+
+
+def test_weights_go_only_to_a_learner_whose_fit_takes_them() -> None:
+    X, y = few_values(0)
+    sets = _joint_fits.TrainingSets([np.arange(60)], [np.arange(90)], [(0,)])
+    for learner, weight in ((LoopedRegressor(), np.ones(90)), (Unweighted(), None)):
+        joint = _joint_fits.joint_fits(learner, X, y, sets, classification=False, weight=np.ones(90))
+        np.testing.assert_array_equal(joint.weight, weight)
+
+
+@pytest.mark.parametrize(("times", "possible"), [(255, True), (256, False)])
+def test_a_row_that_is_there_more_often_than_a_byte_counts_is_fitted_one_by_one(times: int, possible: bool) -> None:
+    X, y = few_values(0)
+    sets = _joint_fits.TrainingSets([np.repeat([3, 4], [times, 1])], [np.arange(90)], [(0,)])
+    joint = _joint_fits.joint_fits(LoopedRegressor(), X, y, sets, classification=False)
+    assert (joint is not None) == possible

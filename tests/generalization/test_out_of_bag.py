@@ -187,3 +187,11 @@ def test_a_planted_error_is_covered(seed):
     # Means of skewed losses lie a little more often below than above; a correction left out would be far above always.
     assert_rate("out-of-bag error above the planted one", int(above), RUNS, at_least=0.4)
     assert_rate("out-of-bag error above the planted one", int(above), RUNS, at_most=0.6)
+
+
+@pytest.mark.parametrize(("kind", "fewest"), [("groups", 6), ("blocks", 3)])
+def test_an_interval_begins_with_the_fewest_units(kind, fewest):
+    losses = np.random.default_rng(0).exponential(size=60)
+    methods = [of(losses, units=np.arange(60) % n, kind=kind).method for n in (fewest - 1, fewest)]
+    assert methods == ["range", "out_of_bag"]
+    assert [of(losses[:n]).method for n in (5, 6)] == ["range", "out_of_bag"]

@@ -61,3 +61,10 @@ def test_a_share_that_is_none_is_refused(share):
 def test_a_single_row_is_refused():
     with pytest.raises(InvalidInput, match=r"Subsample\(share=0.8\) needs at least 2 rows, got 1"):
         Subsample().draw(1, 3)
+
+
+def test_the_third_replica_chooses_at_random_among_those_held_out_once(law, seed):
+    """Of five rows, three held out a time: after two replicas one row has been held out twice, the others once."""
+    held_out = np.array([Subsample(0.4).draw(5, 3, random_state=seed + run).weights.T == 0 for run in range(2000)])
+    waited = ~held_out[:, 0]  # held out in the second replica for the first time
+    law((held_out[:, 2] & waited).sum(axis=1).tolist(), {1: 1 / 2, 2: 1 / 2})
