@@ -62,8 +62,8 @@ class ReplicatedLearner(Protocol):
 
     What a call gives is what separate fits would give, except that whatever is learned of `X` alone (cut points of
     features) is learned once, from all rows of `X`. So the measures use it where rows or groups are exchangeable, and
-    fit one by one where rows are in order of time. A parameter `replicas` is taken to say how many members a learner
-    fits to each training set, so that a call of many sets does not fill the memory.
+    fit one by one where rows are in order of time. A learner that holds several models for each training set says how
+    many by an attribute `replicas_per_set`, so that a call of many sets does not fill the memory.
     """
 
     def fit_replicas(
