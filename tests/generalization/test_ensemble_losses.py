@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from heldout.errors import InvalidInput
-from heldout.generalization import bagged_limits, corrected_log_losses, corrected_squared_losses
+from heldout.generalization import corrected_log_losses, corrected_squared_losses
 
 
 def drawn_members(seed: int, n_rows: int = 12, size: int = 7):
@@ -57,15 +57,6 @@ def test_no_loss_is_made_or_lost(seed):
     assert corrected_squared_losses(y, mean, variance, m, len(out)) == pytest.approx(np.square(np.array(mean) - y))
     single = np.square(predictions - y).mean(axis=0)
     assert corrected_squared_losses(y, mean, variance, m, 1) == pytest.approx(single)
-    kept, gained = bagged_limits(y, mean, variance, m)
-    assert kept + gained == pytest.approx(single.mean())
-    assert kept + gained / len(out) == pytest.approx(np.square(np.array(mean) - y).mean())
-
-
-def test_rows_with_one_member_take_no_part_in_the_limits():
-    limits = bagged_limits([0.0, 0.0, 9.0], [2.0, 5.0, np.nan], [2.0, np.nan, np.nan], [2, 1, 0])
-    assert (limits.error_if_bagged, limits.bagging_gain) == (3.0, 2.0)
-    assert np.isnan(bagged_limits([0.0], [5.0], [np.nan], [1])).all()
 
 
 def test_single_members_need_no_variance():

@@ -16,12 +16,7 @@ from heldout.generalization.out_of_fold import OutOfFold, out_of_fold
 
 if TYPE_CHECKING:
     from heldout.generalization.comparison import Comparison, compare
-    from heldout.generalization.ensemble_losses import (
-        BaggedLimits,
-        bagged_limits,
-        corrected_log_losses,
-        corrected_squared_losses,
-    )
+    from heldout.generalization.ensemble_losses import corrected_log_losses, corrected_squared_losses
     from heldout.generalization.out_of_bag import out_of_bag_error
     from heldout.generalization.paired import (
         PairedDifference,
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
     from heldout.generalization.selected import SelectedError, selected_error
 
 __all__ = [
-    "BaggedLimits",
     "Comparison",
     "ErrorEstimate",
     "OutOfFold",
@@ -41,7 +35,6 @@ __all__ = [
     "SelectedError",
     "SimplestTied",
     "TiedChoice",
-    "bagged_limits",
     "compare",
     "corrected_log_losses",
     "corrected_squared_losses",
@@ -56,8 +49,6 @@ __all__ = [
 ]
 
 _HOME = {
-    "BaggedLimits": "ensemble_losses",
-    "bagged_limits": "ensemble_losses",
     "corrected_log_losses": "ensemble_losses",
     "corrected_squared_losses": "ensemble_losses",
     "out_of_bag_error": "out_of_bag",

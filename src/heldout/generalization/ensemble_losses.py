@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from heldout.errors import InvalidInput
 
-__all__ = ["BaggedLimits", "bagged_limits", "corrected_log_losses", "corrected_squared_losses"]
-
-
-class BaggedLimits(NamedTuple):
-    """What averaging more members leads to, and what it gains.
-
-    Attributes
-    ----------
-    error_if_bagged : float
-        Mean squared error of infinitely many members averaged: D.
-    bagging_gain : float
-        Variance between members, V: a single member has the error D + V, an ensemble of K the error D + V / K.
-    """
-
-    error_if_bagged: float
-    bagging_gain: float
+__all__ = ["corrected_log_losses", "corrected_squared_losses"]
 
 
 def corrected_squared_losses(
@@ -160,42 +143,6 @@ def corrected_log_losses(
     )
     losses = -log_probability[y.astype(np.intp), np.arange(len(y))]
     return np.asarray(np.where(m > 0, losses + change, np.nan))
-
-
-def bagged_limits(target: ArrayLike, mean: ArrayLike, variance: ArrayLike, n_members: ArrayLike) -> BaggedLimits:
-    """Split the squared error of a single member into what bagging keeps and what it takes away.
-
-    Both are means over the rows that two members or more have out of bag: of the product of two members' errors
-    (D), and of the variance between members (V). Over draws of the bags they are unbiased for the very rows at
-    hand. They say what bagging does to this learner on this table; bias and variance over training sets are another
-    matter, since all bags come from one table.
-
-    Parameters
-    ----------
-    target, mean, variance, n_members : arrays, shape (n_rows,)
-        As in `corrected_squared_losses`.
-
-    Returns
-    -------
-    BaggedLimits
-        NaN twice where no row has two members.
-
-    Raises
-    ------
-    InvalidInput
-        Arrays of unequal length.
-
-    Examples
-    --------
-    >>> bagged_limits([0.0, 0.0], [2.0, 5.0], [2.0, 0.0], [2, 1])  # errors 1 and 3; the second row has one member
-    BaggedLimits(error_if_bagged=3.0, bagging_gain=2.0)
-    """
-    y, predicted, spread, m = _aligned(target, mean, variance, n_members)
-    paired = m > 1
-    if not paired.any():
-        return BaggedLimits(float("nan"), float("nan"))
-    y, predicted, spread, m = y[paired], predicted[paired], spread[paired], m[paired]
-    return BaggedLimits(float(np.mean(np.square(predicted - y) - spread / m)), float(spread.mean()))
 
 
 def _check_size(ensemble_size: int) -> None:

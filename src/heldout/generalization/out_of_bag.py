@@ -46,7 +46,6 @@ def out_of_bag_error(
     units: ArrayLike | None = None,
     kind: Kind = "groups",
     sample_weight: ArrayLike | None = None,
-    training_loss: float | None = None,
     confidence_level: float = 0.95,
 ) -> ErrorEstimate:
     r"""Turn losses on out-of-bag rows into an error with an interval for the error of this very ensemble.
@@ -85,8 +84,6 @@ def out_of_bag_error(
         none is given (fewer than 6 rows or groups, 3 blocks).
     sample_weight : array, shape (n_rows,), optional
         How much each row counts.
-    training_loss : float, optional
-        Mean loss on the rows fitted to.
     confidence_level : float, default 0.95
 
     Returns
@@ -151,7 +148,7 @@ def out_of_bag_error(
         ci_low=low,
         ci_high=high,
         standard_error=error,
-        training_error=None if training_loss is None else metric.from_mean_loss(training_loss),
+        training_error=None,
         method="range" if interval is None else "out_of_bag",
         estimand=_estimand(sample.kind, ensemble_size, None if corrected else mean_members, refitted, n_judged),
         indicative=sample.n_units < _SETTLED[sample.kind],
@@ -196,6 +193,7 @@ class _Judged:
         return MeanInterval(self.mean, error, self.mean - reach, self.mean + reach)
 
     def unit_means(self) -> NDArray[np.float64]:
+        """Return the mean loss of each unit that weighs something."""
         if self.units is None:
             return self.losses
         with np.errstate(invalid="ignore"):  # a unit of weight 0 has no mean
