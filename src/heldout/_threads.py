@@ -10,15 +10,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from heldout.errors import InvalidInput
 
-__all__ = ["available_threads", "cgroup_quota", "n_threads", "one_thread_inside"]
+__all__ = ["available_threads", "cgroup_quota", "fitted_beside", "n_threads", "one_thread_inside"]
+
+Fit = TypeVar("Fit")
 
 _inside = threading.local()
 
@@ -47,6 +49,34 @@ def one_thread_inside() -> Iterator[None]:
             yield
     finally:
         _inside.single = before
+
+
+def fitted_beside(fit: Callable[..., Fit], jobs: Sequence[tuple[Any, ...]], n_jobs: int | None) -> list[Fit]:
+    """Return ``fit(*job)`` of each job, so many at a time by joblib, each with one thread inside.
+
+    Parameters
+    ----------
+    fit : callable
+    jobs : sequence of tuples
+        Arguments of each call.
+    n_jobs : int, optional
+        None and 1 mean one after the other, in the calling thread and with all threads it has.
+
+    Examples
+    --------
+    >>> fitted_beside(pow, [(2, 3), (3, 2)], None)
+    [8, 9]
+    """
+    if n_jobs is None or n_jobs == 1:
+        return [fit(*job) for job in jobs]
+    from joblib import Parallel, delayed
+
+    return list(Parallel(n_jobs=n_jobs)(delayed(_with_one_thread)(fit, *job) for job in jobs))
+
+
+def _with_one_thread(fit: Callable[..., Fit], *job: Any) -> Fit:
+    with one_thread_inside():
+        return fit(*job)
 
 
 def cgroup_quota(root: str | Path = "/sys/fs/cgroup") -> int | None:

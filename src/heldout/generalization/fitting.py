@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout._joint_fits import JointFits, TrainingSets, joint_fits
-from heldout._threads import one_thread_inside
+from heldout._threads import fitted_beside
 from heldout.generalization.fold_fit import FoldResult, Task, fit_fold, judge_joint_fit
 
 __all__ = ["FittedFolds", "fit_folds"]
@@ -59,7 +59,7 @@ def fit_folds(
         if first and deadline is not None and time.monotonic() >= deadline:
             break
         if joint is None:
-            done.results += _one_by_one(task, X, [(k, *folds[k]) for k in range(first, last)], n_jobs)
+            done.results += fitted_beside(fit_fold, [(task, X, k, *folds[k]) for k in range(first, last)], n_jobs)
         else:
             came = joint.predictions(first, last)
             done.results += [judge_joint_fit(task, *folds[k], next(came)) for k in range(first, last)]
@@ -84,16 +84,3 @@ def _joint(task: Task, X: Any, folds: Sequence[Fold], n_jobs: int | None) -> Joi
         groups=task.groups,
     )
     return joint_fits(task.estimator, X, told, sets, classification=classification, weight=task.weight, n_jobs=n_jobs)
-
-
-def _one_by_one(task: Task, X: Any, jobs: Sequence[tuple[int, Any, Any]], n_jobs: int | None) -> list[FoldResult]:
-    if n_jobs is None or n_jobs == 1:
-        return [fit_fold(task, X, *job) for job in jobs]
-    from joblib import Parallel, delayed
-
-    return list(Parallel(n_jobs=n_jobs)(delayed(_fit_beside_others)(task, X, *job) for job in jobs))
-
-
-def _fit_beside_others(task: Task, X: Any, *job: Any) -> FoldResult:
-    with one_thread_inside():
-        return fit_fold(task, X, *job)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout._joint_fits import JointFits, TrainingSets, joint_fits
-from heldout._threads import one_thread_inside
+from heldout._threads import fitted_beside
 from heldout.errors import InvalidInput
 from heldout.tradeoff.fitting import Pair, Rows, checked_values, fit_and_predict
 
@@ -61,7 +61,10 @@ def fit_partitions(
         if deadline is not None and len(done.predictions) >= FEWEST_PARTITIONS and time.monotonic() >= deadline:
             break
         if joint is None:
-            done.predictions += [_one_by_one(estimator, table, pairs, n_jobs) for pairs in portion]
+            done.predictions += [
+                fitted_beside(fit_and_predict, [(estimator, table, pair) for pair in pairs], n_jobs)
+                for pairs in portion
+            ]
             continue
         last = first + 2 * sum(len(pairs) for pairs in portion)
         came = (_values(fit, table, joint.learner) for fit in joint.predictions(first, last))
@@ -94,16 +97,3 @@ def _values(came: NDArray[np.float64], table: Rows, learner: Any) -> NDArray[Any
         bad = came[~np.isfinite(came)][0]
         raise InvalidInput(f"fit_replicas of {type(learner).__name__} must give finite probabilities, got {bad}")
     return np.asarray(np.unique(table.y)[came.argmax(axis=1)])
-
-
-def _one_by_one(estimator: Any, table: Rows, pairs: list[Pair], n_jobs: int | None) -> list[NDArray[Any]]:
-    if n_jobs is None or n_jobs == 1:
-        return [fit_and_predict(estimator, table, pair) for pair in pairs]
-    from joblib import Parallel, delayed
-
-    return list(Parallel(n_jobs=n_jobs)(delayed(_fit_beside_others)(estimator, table, pair) for pair in pairs))
-
-
-def _fit_beside_others(estimator: Any, table: Rows, pair: Pair) -> NDArray[Any]:
-    with one_thread_inside():
-        return fit_and_predict(estimator, table, pair)
