@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout.errors import InvalidInput
 
-__all__ = ["as_codes", "as_target", "checked_weight", "is_frame", "mean_one", "n_rows", "take_rows"]
+__all__ = ["as_codes", "as_target", "checked_weight", "is_frame", "mean_one", "n_rows", "take_rows", "whole_number"]
 
 
 def is_frame(X: Any) -> bool:
@@ -134,3 +134,21 @@ def mean_one(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | N
         return None
     weight = checked_weight(sample_weight, n)
     return np.asarray(weight / weight.mean())
+
+
+def whole_number(value: Any, name: str, least: int) -> int:
+    """Return `value` as an int of at least `least`.
+
+    Raises
+    ------
+    InvalidInput
+        No whole number (True and False are none), or a smaller one.
+
+    Examples
+    --------
+    >>> whole_number(np.int64(3), "k", 2)
+    3
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+        raise InvalidInput(f"{name} must be a whole number of {least} or more, got {value!r:.60}: choose another")
+    return int(value)

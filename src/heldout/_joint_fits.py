@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from heldout._random import stream_seed
 from heldout.errors import InvalidInput
-from heldout.learner import PREDICTED, group_parameter, parameter_of, weight_parameter
+from heldout.learner import MOST_TIMES, PREDICTED, group_parameter, parameter_of, weight_parameter
 
 __all__ = ["JointFits", "TrainingSets", "joint_fits"]
 
 BYTES_AT_ONCE = 256 * 2**20  # of predictions, by every member of every set, in one call
-_MOST_COPIES = 255  # of one row in a training set
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def joint_fits(
     if not _answers_for_its_own_fit(learner) or hasattr(learner, "predict_proba") != classification:
         return None
     open_seeds = _open_seeds(learner)
-    if open_seeds - {"random_state"} or max(int(np.bincount(rows).max()) for rows in sets.rows) > _MOST_COPIES:
+    if open_seeds - {"random_state"} or max(int(np.bincount(rows).max()) for rows in sets.rows) > MOST_TIMES:
         return None
     groups = None if group_parameter(learner) is None else sets.groups
     if groups is not None and parameter_of(learner, "fit_replicas", "groups") is None:

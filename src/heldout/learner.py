@@ -13,6 +13,7 @@ from heldout._arrays import as_codes
 from heldout._random import stream_seed
 
 __all__ = [
+    "MOST_TIMES",
     "ONE_BY_ONE",
     "PREDICTED",
     "STOPS",
@@ -48,6 +49,9 @@ class Learner(Protocol):
         """Return one prediction per row of `X`."""
         ...
 
+
+MOST_TIMES = 255
+"""How often a row can be in a training set: times are kept in one byte."""
 
 STOPS = 1
 """Role of a row: it counts when an ensemble's rounds are chosen."""

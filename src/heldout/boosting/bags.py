@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from heldout._random import stream_seed
 from heldout.boosting.parameters import FitPlan
 from heldout.errors import InvalidInput
+from heldout.learner import MOST_TIMES
 from heldout.resampling import Disjoint, Given, KFold, Resampling, checked_draw
 from heldout.trees import PREDICTED, STOPS
 
 __all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
-
-_MOST_TIMES = 255  # a row's multiplicity is one byte
 
 _EVALUATION_REPLICAS = 8
 """Replicas that choose the rounds of a single model."""
@@ -193,4 +192,4 @@ def _times_and_factor(
 
 
 def _fit_one_byte(times: NDArray[Any], most_drawn: NDArray[np.uint8]) -> bool:
-    return bool((times.astype(np.float64) * most_drawn).max(initial=0.0) <= _MOST_TIMES)
+    return bool((times.astype(np.float64) * most_drawn).max(initial=0.0) <= MOST_TIMES)

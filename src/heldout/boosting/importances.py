@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout._arrays import whole_number
 from heldout._random import stream
 from heldout.boosting.lessons import Lesson
 from heldout.boosting.members import Members
 from heldout.errors import InvalidInput
 from heldout.generalization.intervals import unit_t
 from heldout.losses import LOSSES
-from heldout.resampling.draw import whole_number
 from heldout.trees import TreeEnsemble
 
 __all__ = ["OutOfBagImportances", "permuted_out_of_bag"]

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import checked_weight
 from heldout.errors import InvalidInput
+from heldout.learner import MOST_TIMES
 
 __all__ = ["balanced_factors", "counts_and_factors", "factors_of_classes", "factors_together"]
-
-_MOST_TIMES = 255  # a row's multiplicity is one byte
 
 
 def counts_and_factors(
@@ -49,7 +48,7 @@ def counts_and_factors(
     weight = checked_weight(np.full(n_rows, sample_weight) if one_for_all else sample_weight, n_rows)
     if (weight == 1).all():
         return None, None
-    if weight.max() <= _MOST_TIMES and (weight == np.floor(weight)).all():
+    if weight.max() <= MOST_TIMES and (weight == np.floor(weight)).all():
         return weight.astype(np.uint8), None
     there = (weight > 0).astype(np.uint8)
     return (None if there.all() else there), np.ascontiguousarray(weight)

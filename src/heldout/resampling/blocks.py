@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heldout._arrays import whole_number
 from heldout._random import stream
 from heldout.errors import InvalidInput
 from heldout.learner import PREDICTED, STOPS
-from heldout.resampling.draw import Draw, checked_counts, empty_weights, refuse_groups, whole_number
+from heldout.resampling.draw import Draw, checked_counts, empty_weights, refuse_groups
 
 __all__ = ["Blocks"]
 

@@ -8,9 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heldout._arrays import whole_number
 from heldout.errors import InvalidInput
 
-__all__ = ["Draw", "Resampling", "checked_counts", "checked_share", "empty_weights", "refuse_groups", "whole_number"]
+__all__ = ["Draw", "Resampling", "checked_counts", "checked_share", "empty_weights", "refuse_groups"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,24 +61,6 @@ class Resampling(Protocol):
             Counts below 1, groups that the scheme cannot use or that it needs, or a table that is too small.
         """
         ...
-
-
-def whole_number(value: Any, name: str, least: int) -> int:
-    """Return `value` as an int of at least `least`.
-
-    Raises
-    ------
-    InvalidInput
-        No whole number (True and False are none), or a smaller one.
-
-    Examples
-    --------
-    >>> whole_number(np.int64(3), "k", 2)
-    3
-    """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
-        raise InvalidInput(f"{name} must be a whole number of {least} or more, got {value!r:.60}: choose another")
-    return int(value)
 
 
 def checked_share(share: Any, of: str) -> float:

@@ -10,12 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from heldout._arrays import as_codes
 from heldout.errors import InvalidInput
-from heldout.learner import PREDICTED, STOPS
+from heldout.learner import MOST_TIMES, PREDICTED, STOPS
 from heldout.resampling.draw import Draw, checked_counts
 
 __all__ = ["Given"]
-
-_LARGEST_WEIGHT = 255  # of one byte
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +48,7 @@ class Given:
     roles: NDArray[np.uint8] | None = None
 
     def __init__(self, weights: ArrayLike, roles: ArrayLike | None = None) -> None:
-        checked = _checked(weights, "weights", _LARGEST_WEIGHT)
+        checked = _checked(weights, "weights", MOST_TIMES)
         object.__setattr__(self, "weights", checked)
         object.__setattr__(self, "roles", None if roles is None else _checked_roles(roles, checked))
         empty = np.flatnonzero(~checked.any(axis=0))

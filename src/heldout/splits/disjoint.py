@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heldout._arrays import as_codes
+from heldout._arrays import as_codes, whole_number
 from heldout.errors import InvalidInput
 from heldout.splits.dealing import deal
-from heldout.splits.splitter import whole_number
 
 __all__ = ["disjoint_training_sets"]
 

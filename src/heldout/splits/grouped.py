@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heldout._arrays import as_codes, n_rows
+from heldout._arrays import as_codes, n_rows, whole_number
 from heldout._random import seed_of, stream
 from heldout.splits.dealing import deal, is_class_target
-from heldout.splits.splitter import Fold, Frozen, own_groups, whole_number
+from heldout.splits.splitter import Fold, Frozen, own_groups
 
 __all__ = ["GroupFolds"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heldout._arrays import as_codes, n_rows
+from heldout._arrays import as_codes, n_rows, whole_number
 from heldout._random import seed_of, stream
 from heldout.errors import InvalidInput
-from heldout.splits.splitter import Fold, Frozen, Scheme, own_groups, whole_number
+from heldout.splits.splitter import Fold, Frozen, Scheme, own_groups
 from heldout.splits.timeline import Timeline
 
 __all__ = ["HoldOut"]

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heldout._arrays import n_rows
+from heldout._arrays import n_rows, whole_number
 from heldout._random import stream
 from heldout.errors import InvalidInput
 from heldout.splits.dealing import deal
-from heldout.splits.splitter import Fold, Frozen, own_groups, whole_number
+from heldout.splits.splitter import Fold, Frozen, own_groups
 from heldout.splits.timeline import Timeline
 
 __all__ = ["BlockedTime", "GroupTime"]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from heldout._arrays import as_codes
 from heldout.errors import InvalidInput
 
-__all__ = ["Fold", "Frozen", "Scheme", "Splitter", "own_groups", "predicts_forward", "whole_number"]
+__all__ = ["Fold", "Frozen", "Scheme", "Splitter", "own_groups", "predicts_forward"]
 
 Scheme = Literal["random", "stratified", "group", "blocked_time", "group_time"]
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -61,19 +61,6 @@ class Frozen:
                 text = repr(value) if np.ndim(value) == 0 else f"<{len(value)} values>"
                 shown.append(f"{name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def whole_number(value: Any, name: str, at_least: int) -> int:
-    """Check a count.
-
-    Raises
-    ------
-    InvalidInput
-        Not an integer, or below `at_least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
-        raise InvalidInput(f"{name} must be a whole number of {at_least} or more, got {value!r}")
-    return int(value)
 
 
 def predicts_forward(splitter: Any, folds: Sequence[Fold]) -> bool:
