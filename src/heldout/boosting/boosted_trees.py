@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ from heldout.boosting.lessons import Lesson
 from heldout.boosting.members import Members
 from heldout.boosting.parameters import FitPlan, checked_plan
 from heldout.boosting.replicated_fit import fit_replicated, forget_replicas, predictions_of_sets
-from heldout.boosting.weights import counts_and_factors
+from heldout.boosting.weights import counts_and_factors, row_weights
 from heldout.errors import InvalidInput
 from heldout.trees import TreeEnsemble
 
@@ -84,25 +84,65 @@ class BoostedTrees(BaseEstimator):
             )
         return checked_plan(self)
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any, callback: Callback | None
-    ) -> None:
-        """Check what came, fit, and leave the estimator as it was if anything fails."""
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Fit the model; it stays as it was if that fails.
+
+        Parameters
+        ----------
+        X : array of numbers, shape (n_rows, n_features)
+            float32 and float64 are read in place; NaN is missing, infinities are values.
+        y : array of numbers, or of labels for a classifier, shape (n_rows,)
+        sample_weight : array of numbers, shape (n_rows,), optional
+            A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
+        X_val, y_val : arrays, optional
+            Rows to judge each round by; no tree is fitted to them.
+        groups : array, shape (n_rows,), optional
+            Which rows belong together, for a `resampling` that draws groups.
+        callback : callable, optional
+            Called with a `Round` after each round; a true answer ends the fit.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInput
+            Parameters out of range, columns or weights that are no numbers, targets that are no numbers or classes,
+            sparse `X`, `early_stopping` without rows to judge by, a validation row of a class that `y` lacks, what
+            `resampling` cannot draw, `warm_start` with replicas.
+
+        Warns
+        -----
+        UserWarning
+            Once, where rows are in the bag of each of several replicas: they have no prediction out of bag.
+        """
         plan = self._plan(callback)
         X, y = usable_features(X), self._usable_target(y)
         with as_before_unless_done(self):
             checked, target = self._checked(X, y, reset=self._begins_anew())
             rows = native_floats(checked)
-            count, factor = counts_and_factors(sample_weight, rows.shape[0])
+            weight = row_weights(sample_weight, rows.shape[0])
             labels = checked_groups(plan, groups, rows.shape[0])
             lesson = self._lesson(target)
             target_val = None if y_val is None else lesson.judged(y_val)
             if plan.draws:
-                weight = factor if factor is not None or count is None else count.astype(np.float64)
                 fit_replicated(self, plan, rows, lesson, weight, X_val, target_val, labels, callback)
             else:
-                fit_rounds(self, plan, rows, lesson.objective(count, factor), X_val, target_val, callback)
+                objective = lesson.objective(*counts_and_factors(weight, rows.shape[0]))
+                fit_rounds(self, plan, rows, objective, X_val, target_val, callback)
                 forget_replicas(self)
+        return self
 
     def fit_replicas(
         self,
@@ -171,8 +211,7 @@ class BoostedTrees(BaseEstimator):
         probe.warm_start = False
         checked, target = probe._checked(usable_features(X), self._usable_target(y), reset=True)
         rows = native_floats(checked)
-        count, factor = counts_and_factors(sample_weight, rows.shape[0])
-        weight = factor if factor is not None or count is None else count.astype(np.float64)
+        weight = row_weights(sample_weight, rows.shape[0])
         asked = asked_sets(plan, rows.shape[0], weights, roles, ensemble_of, weight, seeds, groups)
         return predictions_of_sets(plan, rows, probe._lesson(target), weight, asked)
 

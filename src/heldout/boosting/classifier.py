@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from heldout.boosting.boosted_trees import BoostedTrees, Callback
+from heldout.boosting.boosted_trees import BoostedTrees
 from heldout.boosting.lessons import ClassLesson, probabilities
 from heldout.boosting.targets import class_codes
 from heldout.errors import InvalidInput
@@ -114,52 +114,6 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        sample_weight: ArrayLike | None = None,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        callback: Callback | None = None,
-    ) -> BoostingClassifier:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array of numbers, shape (n_rows, n_features)
-            float32 and float64 are read in place; NaN is missing, infinities are values.
-        y : array of labels, shape (n_rows,)
-        sample_weight : array of numbers, shape (n_rows,), optional
-            A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
-        X_val, y_val : arrays, optional
-            Rows to judge each round by; no tree is fitted to them.
-        groups : array, shape (n_rows,), optional
-            Which rows belong together, for a `resampling` that draws groups.
-        callback : callable, optional
-            Called with a `Round` after each round; a true answer ends the fit.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InvalidInput
-            Parameters out of range, columns that are no numbers, targets that are no classes, bad weights, sparse `X`,
-            `early_stopping` without rows to judge by, a validation row of a class that `y` lacks, what `resampling`
-            cannot draw, `warm_start` with replicas.
-
-        Warns
-        -----
-        UserWarning
-            Once, where rows are in the bag of each of several replicas: they have no prediction out of bag.
-        """
-        self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
-        return self
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
         rows, target = super()._checked(X, y, reset=reset)

@@ -31,6 +31,7 @@ __all__ = [
     "check_columns",
     "checked_validation",
     "fit_rounds",
+    "told_of_rounds",
     "weight_of_cuts",
     "with_weights_below_1",
 ]
@@ -51,6 +52,11 @@ class Round:
 
     number: int
     validation_loss: float | None
+
+
+def told_of_rounds(callback: Callable[[Round], Any] | None) -> Callable[[int, float | None], bool] | None:
+    """Return what the engine calls after a round: it counts rounds from 0."""
+    return None if callback is None else (lambda number, loss: bool(callback(Round(number + 1, loss))))
 
 
 @contextmanager
@@ -108,7 +114,7 @@ def fit_rounds(
         _scores(before, base, X, plan.n_threads),
         base,
         validation=validation,
-        callback=None if callback is None else (lambda number, loss: bool(callback(Round(number + 1, loss)))),
+        callback=told_of_rounds(callback),
         n_threads=plan.n_threads,
     )
     # A warm start may add nothing: its best round can be one there was before.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.boosting.targets import check_squares, class_codes, finite_target, judged_target, target_unguessed
-from heldout.boosting.weights import balanced_factors, factors_of_classes, factors_together
+from heldout.boosting.weights import balanced_factors, factors_of_classes, factors_together, is_balanced
 from heldout.trees import Objective
 
 __all__ = ["ClassLesson", "Lesson", "NumberLesson", "probabilities"]
@@ -119,12 +119,11 @@ class ClassLesson:
 
     def unbalanced(self, factor: NDArray[np.float64] | None) -> Objective:
         """Return the loss with the weights of classes unless they are "balanced"."""
-        balanced = isinstance(self.class_weight, str) and self.class_weight == "balanced"
-        return self._objective(None, factor) if balanced else self.objective(None, factor)
+        return self._objective(None, factor) if is_balanced(self.class_weight) else self.objective(None, factor)
 
     def balance(self, times: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Return factors by which all classes weigh the same, or None unless they are "balanced"."""
-        if not (isinstance(self.class_weight, str) and self.class_weight == "balanced"):
+        if not is_balanced(self.class_weight):
             return None
         factors = balanced_factors(self.codes, len(self.classes), times)
         return np.append(factors, 1.0) if len(factors) == 1 else factors

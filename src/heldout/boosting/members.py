@@ -45,9 +45,6 @@ class Members:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_trees"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
     def trees(self, ensemble: TreeEnsemble) -> TreeEnsemble:
         """Return the members' trees, made of the model's on first use: output k * n_outputs + o is replica k's o."""
         made: TreeEnsemble | None = self.__dict__.get("_trees")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
-from heldout.boosting.boosted_trees import BoostedTrees, Callback
+from heldout.boosting.boosted_trees import BoostedTrees
 from heldout.boosting.lessons import NumberLesson
 from heldout.boosting.targets import target_unguessed
 
@@ -154,51 +154,6 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        sample_weight: ArrayLike | None = None,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        callback: Callback | None = None,
-    ) -> BoostingRegressor:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array of numbers, shape (n_rows, n_features)
-            float32 and float64 are read in place; NaN is missing, infinities are values.
-        y : array of numbers, shape (n_rows,)
-        sample_weight : array of numbers, shape (n_rows,), optional
-            A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
-        X_val, y_val : arrays, optional
-            Rows to judge each round by; no tree is fitted to them.
-        groups : array, shape (n_rows,), optional
-            Which rows belong together, for a `resampling` that draws groups.
-        callback : callable, optional
-            Called with a `Round` after each round; a true answer ends the fit.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InvalidInput
-            Parameters out of range, columns, targets or weights that are no numbers, sparse `X`, `early_stopping`
-            without rows to judge by, what `resampling` cannot draw, `warm_start` with replicas.
-
-        Warns
-        -----
-        UserWarning
-            Once, where rows are in the bag of each of several replicas: they have no prediction out of bag.
-        """
-        self._fit(X, y, sample_weight, X_val, y_val, groups, callback)
-        return self
 
     def _usable_target(self, y: Any) -> Any:
         return target_unguessed(y, "y")

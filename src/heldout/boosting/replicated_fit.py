@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heldout.boosting.asked_sets import AskedSets
 from heldout.boosting.bags import TrainingSet
-from heldout.boosting.fitting import Round, check_columns, checked_validation, weight_of_cuts
+from heldout.boosting.fitting import Round, check_columns, checked_validation, told_of_rounds, weight_of_cuts
 from heldout.boosting.lessons import Lesson
 from heldout.boosting.members import Members, packed_rows, parts_of
 from heldout.boosting.out_of_bag import curve_of, judged_out_of_bag, units_of
@@ -67,7 +67,7 @@ def fit_replicated(
         [training],
         [role],
         keep=True,
-        callback=None if callback is None else (lambda number, loss: bool(callback(Round(number + 1, loss)))),
+        callback=told_of_rounds(callback),
     )
     forget_replicas(estimator)
     final = trained.final

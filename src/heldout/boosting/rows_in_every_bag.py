@@ -24,7 +24,7 @@ def warn_of_rows_in_every_bag(n_missed: int, n_rows: int, n_replicas: int, resam
         verb = "is" if n_missed == 1 else "are"
         where = f"in the bag of all {n_replicas} replicas{_or_where_else(resampling)}"
         what = f"{n_missed} of {n_rows} rows {verb} {where}, so NaN is their prediction"
-    warnings.warn(f"{what}: {remedy}", UserWarning, stacklevel=6)
+    warnings.warn(f"{what}: {remedy}", UserWarning, stacklevel=5)
 
 
 def _remedy(resampling: Resampling, n_replicas: int) -> str:

@@ -13,7 +13,35 @@ from heldout._arrays import checked_weight
 from heldout.errors import InvalidInput
 from heldout.learner import MOST_TIMES
 
-__all__ = ["balanced_factors", "counts_and_factors", "factors_of_classes", "factors_together"]
+__all__ = [
+    "balanced_factors",
+    "counts_and_factors",
+    "factors_of_classes",
+    "factors_together",
+    "is_balanced",
+    "row_weights",
+]
+
+
+def row_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    """Return the weight of each row, or None where all are 1; one number is the weight of every row.
+
+    Raises
+    ------
+    InvalidInput
+        Another shape, weights that are negative or not finite, or nothing but zeros.
+
+    Examples
+    --------
+    >>> row_weights(2, 3), row_weights([1, 1], 2)
+    (array([2., 2., 2.]), None)
+    """
+    if sample_weight is None:
+        return None
+    scalar_array = type(sample_weight) is np.ndarray and sample_weight.ndim == 0
+    one_for_all = scalar_array or isinstance(sample_weight, int | float | np.number)
+    weight = checked_weight(np.full(n_rows, sample_weight) if one_for_all else sample_weight, n_rows)
+    return None if (weight == 1).all() else weight
 
 
 def counts_and_factors(
@@ -41,12 +69,8 @@ def counts_and_factors(
     >>> counts_and_factors([0.5, 2.0], 2)
     (None, array([0.5, 2. ]))
     """
-    if sample_weight is None:
-        return None, None
-    scalar_array = type(sample_weight) is np.ndarray and sample_weight.ndim == 0
-    one_for_all = scalar_array or isinstance(sample_weight, int | float | np.number)
-    weight = checked_weight(np.full(n_rows, sample_weight) if one_for_all else sample_weight, n_rows)
-    if (weight == 1).all():
+    weight = row_weights(sample_weight, n_rows)
+    if weight is None:
         return None, None
     if weight.max() <= MOST_TIMES and (weight == np.floor(weight)).all():
         return weight.astype(np.uint8), None
@@ -83,7 +107,7 @@ def factors_of_classes(
     """
     if class_weight is None:
         return None
-    if isinstance(class_weight, str) and class_weight == "balanced":
+    if is_balanced(class_weight):
         return balanced_factors(codes, len(classes), count)[codes]
     if not isinstance(class_weight, Mapping):
         raise InvalidInput(
@@ -101,6 +125,17 @@ def factors_of_classes(
             raise InvalidInput(f"the weight of class {label!r} must be above 0 and finite, got {weight!r:.60}: mend it")
         factors[labels.index(label)] = weight
     return None if (factors == 1).all() else factors[codes]
+
+
+def is_balanced(class_weight: Any) -> bool:
+    """Say whether all classes shall weigh the same.
+
+    Examples
+    --------
+    >>> is_balanced("balanced"), is_balanced({"a": 2.0})
+    (True, False)
+    """
+    return isinstance(class_weight, str) and class_weight == "balanced"
 
 
 def balanced_factors(codes: NDArray[np.intp], n_classes: int, count: NDArray[np.uint8] | None) -> NDArray[np.float64]:
