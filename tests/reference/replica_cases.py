@@ -165,7 +165,7 @@ def check_values(
     same = replace(structure, value=found.value, base=found.base)
     assert_same_bits(found, same)
     np.testing.assert_allclose(
-        found.value, value, rtol=rtol, atol=rtol * np.abs(value).max(initial=0.0) + 1e-14 * least
+        found.value, value, rtol=rtol, atol=rtol * np.abs(value).max(initial=0.0) + 1e-7 * least
     )
 
 
@@ -188,7 +188,7 @@ def check_refit(found: GrownEnsemble, wanted: twin.Kept, case: Case, counts: NDA
         assert found.refit_mean is None
     if found.members is not None:
         whole = twin.interleaved(wanted.refitted, n_outputs)
-        # What is left of a target that is reached already is rounding of the target itself.
+        # Residuals that cancel in a leaf leave their rounding to single precision, in units of the target.
         least = np.abs(case.objective.target).max()
         check_values(found.refitted, whole, whole.value / n_members, n_outputs, 1e-5, least)
         np.testing.assert_allclose(found.refitted.base, wanted.refitted[0].base, rtol=1e-13, atol=1e-15)
