@@ -101,13 +101,11 @@ Replication::Replication(const BinnedRows &matrix, const Targets &targets, const
                          Team &team)
     : matrix_(matrix), targets_(targets), rule_(rule), replication_(replication), team_(team) {
   const auto n_replicas = replication.replicas.size();
-  const auto n_threads = std::min(static_cast<std::size_t>(team.size()), n_replicas);
-  if (n_threads == static_cast<std::size_t>(team.size())) {
-    for (std::size_t thread = 0; thread < n_threads; ++thread) {
-      workers_.emplace_back();
-      workers_.back().single = std::make_unique<Team>(1);
-      workers_.back().fitter = std::make_unique<TreeFitter>(matrix, rule, *workers_.back().single);
-    }
+  const auto n_threads = static_cast<std::size_t>(team.size());
+  for (std::size_t thread = 0; n_replicas >= n_threads && thread < n_threads; ++thread) {
+    workers_.emplace_back();
+    workers_.back().single = std::make_unique<Team>(1);
+    workers_.back().fitter = std::make_unique<TreeFitter>(matrix, rule, *workers_.back().single);
   }
   replicas_.resize(n_replicas);
   for (std::size_t k = 0; k < n_replicas; ++k) replicas_[k].rule = replication.replicas[k];
@@ -161,18 +159,18 @@ void Replication::list_rows(Ensemble &ensemble) {
   ensemble.judge = Judge(targets_, replication_.curve_weight, ensemble.judged_rows);
 }
 
-// A thread takes a replica after the other; what does not come out even is done by all threads together.
+// Calls work(position among `replicas`, ...): a thread takes one after the other; what does not come out even is done by all threads together.
 template <typename Work> void Replication::for_replicas(const std::vector<int> &replicas, Work &&work) {
   const std::size_t n_apart = workers_.empty() ? 0 : replicas.size() - replicas.size() % workers_.size();
   team_.each(n_apart, [&](std::size_t i, int thread) {
     Worker &own = workers_[static_cast<std::size_t>(thread)];
     count_path(Path::replicas_apart);
-    work(replicas_[static_cast<std::size_t>(replicas[i])], *own.fitter, *own.single, own.normalisers);
+    work(i, *own.fitter, *own.single, own.normalisers);
   });
   for (std::size_t i = n_apart; i < replicas.size(); ++i) {
     if (!together_.fitter) together_.fitter = std::make_unique<TreeFitter>(matrix_, rule_, team_);
     count_path(Path::replica_together);
-    work(replicas_[static_cast<std::size_t>(replicas[i])], *together_.fitter, team_, together_.normalisers);
+    work(i, *together_.fitter, team_, together_.normalisers);
   }
 }
 
@@ -195,8 +193,8 @@ void Replication::grow(const AfterRoundOfReplicas &after_round) {
 }
 
 void Replication::grow_round(int round, const std::vector<int> &active) {
-  for_replicas(active, [&](Replica &replica, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
-    grow_trees(round, replica, fitter, team, normalisers);
+  for_replicas(active, [&](std::size_t i, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
+    grow_trees(round, replicas_[static_cast<std::size_t>(active[i])], fitter, team, normalisers);
   });
 }
 
@@ -283,10 +281,9 @@ void Replication::refit() {
     const WeighedTargets weighed(targets_, ensemble.rule.refit_class_factor);
     grown.refit_base = best_constants(weighed.targets, count);
     grown.refitted.resize(ensemble.replicas.size());
-    for_replicas(ensemble.replicas, [&](Replica &replica, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
-      const auto at = std::find(ensemble.replicas.begin(), ensemble.replicas.end(), static_cast<int>(&replica - replicas_.data()));
-      refit_trees(ensemble, weighed.targets, refit_rows, replica, grown.refitted[static_cast<std::size_t>(at - ensemble.replicas.begin())], fitter, team,
-                  normalisers);
+    for_replicas(ensemble.replicas, [&](std::size_t i, TreeFitter &fitter, Team &team, std::vector<double> &normalisers) {
+      Replica &replica = replicas_[static_cast<std::size_t>(ensemble.replicas[i])];
+      refit_trees(ensemble, weighed.targets, refit_rows, replica, grown.refitted[i], fitter, team, normalisers);
     });
     // Rows of default roles are those that some member left out, and by now all members have learned them.
     if (replicas_[static_cast<std::size_t>(ensemble.replicas.front())].rule.role) summarise(ensemble, kPredicted, grown.rows, grown.refit_predicted);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -162,19 +162,26 @@ def grow_rounds(
         callback=callback,
         **({} if validation is None else _held_out(validation)),
     )
-    ensemble = TreeEnsemble(
-        starts=grown["starts"],
-        feature=grown["feature"],
-        threshold=thresholds_of(binned.cut_points, grown["feature"], grown["bin"]),
-        left=grown["left"],
-        missing_left=grown["missing_left"],
-        value=grown["value"],
-        gain=grown["gain"],
-        count=grown["count"],
+    return ensemble_of(grown, binned, base), grown["validation_losses"], grown["best_round"]
+
+
+def ensemble_of(
+    trees: Mapping[str, Any], binned: Binned, base: NDArray[np.float64], *, ready: bool = True
+) -> TreeEnsemble:
+    """Return trees as the engine hands them over, with thresholds in place of bins."""
+    return TreeEnsemble(
+        starts=trees["starts"],
+        feature=trees["feature"],
+        threshold=thresholds_of(binned.cut_points, trees["feature"], trees["bin"]),
+        left=trees["left"],
+        missing_left=trees["missing_left"],
+        value=trees["value"],
+        gain=trees["gain"],
+        count=trees["count"],
         base=base,
         n_features=binned.n_features,
+        ready=ready,
     )
-    return ensemble, grown["validation_losses"], grown["best_round"]
 
 
 def loss_code(loss: LossName) -> int:

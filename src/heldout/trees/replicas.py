@@ -13,7 +13,7 @@ from heldout import _native
 from heldout.learner import PREDICTED, STOPS
 from heldout.trees.binned import Binned
 from heldout.trees.ensemble import TreeEnsemble
-from heldout.trees.growth import Growth, Objective, engine_settings, loss_code, thresholds_of
+from heldout.trees.growth import Growth, Objective, engine_settings, ensemble_of, loss_code
 
 __all__ = ["PREDICTED", "STOPS", "GrownEnsemble", "Replication", "grow_replicas"]
 
@@ -195,7 +195,7 @@ def _replica_by_replica(columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEnsemble:
     members = averaged = refitted = None
     if grown["trees"] is not None:
-        members = _members(grown, binned)
+        members = ensemble_of(grown["trees"], binned, grown["bases"], ready=False)
         averaged, refitted = _averaged(members, n_outputs), _refitted(members, grown, n_outputs)
     return GrownEnsemble(
         members=members,
@@ -210,23 +210,6 @@ def _ensemble(grown: dict[str, Any], binned: Binned, n_outputs: int) -> GrownEns
         members_per_row=grown["members_per_row"],
         best_round=grown["best_round"],
         n_rounds=grown["n_rounds"],
-    )
-
-
-def _members(grown: dict[str, Any], binned: Binned) -> TreeEnsemble:
-    trees = grown["trees"]
-    return TreeEnsemble(
-        starts=trees["starts"],
-        feature=trees["feature"],
-        threshold=thresholds_of(binned.cut_points, trees["feature"], trees["bin"]),
-        left=trees["left"],
-        missing_left=trees["missing_left"],
-        value=trees["value"],
-        gain=trees["gain"],
-        count=trees["count"],
-        base=grown["bases"],
-        n_features=binned.n_features,
-        ready=False,
     )
 
 
