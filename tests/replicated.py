@@ -12,9 +12,17 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from heldout.learner import PREDICTED
 
-__all__ = ["CALLS", "LoopedClassifier", "LoopedRegressor", "LoopedRidge", "WithoutReplicas"]
+__all__ = ["CALLS", "LoopedClassifier", "LoopedRegressor", "LoopedRidge", "WithoutReplicas", "few_values"]
 
 CALLS: list[dict[str, Any]] = []  # what each call of fit_replicas was given; a test empties it
+
+
+def few_values(seed: int, n: int = 90, n_classes: int = 0) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Make features of so few values that each training set has them all."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(5, size=(n, 4)).astype(float)
+    y = X[:, 0] - X[:, 1] + rng.normal(size=n)
+    return X, np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes)) if n_classes else y
 
 
 class _Looped(BaseEstimator):

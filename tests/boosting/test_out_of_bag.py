@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import special
 from sklearn.base import clone
 
 from heldout import BoostingClassifier, BoostingRegressor
@@ -19,6 +18,7 @@ from heldout.errors import InvalidInput
 from heldout.resampling import Blocks, Disjoint, Groups, KFold, Subsample, find_resampling
 
 from reference.ensembles import assert_same_bits, same_bits
+from reference.out_of_bag import by_definition, codes_of, losses_of, more_members_change, stages
 
 KINDS = ("regression", "two", "five")
 N = 300
@@ -36,76 +36,6 @@ def small(make_table: Any, seed: int) -> Any:
 def bags(seed: int) -> NDArray[np.int64]:
     """Return bags that leave some rows out of none, some of one, some of several replicas."""
     return np.random.default_rng(seed).poisson(1.0, (N, K))
-
-
-def codes_of(kind: str, y: NDArray[Any]) -> NDArray[Any]:
-    return y if kind == "regression" else np.unique(y, return_inverse=True)[1]
-
-
-def values_of(kind: str, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    if kind == "regression":
-        return raw[..., 0]
-    if kind == "two":
-        return np.stack([special.expit(-raw[..., 0]), special.expit(raw[..., 0])], axis=-1)
-    return special.softmax(raw, axis=-1)
-
-
-def losses_of(kind: str, codes: NDArray[Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if kind == "regression":
-        return (values - codes) ** 2
-    return -np.log(values[np.arange(len(codes)), codes])
-
-
-def stages(model: Any, X: Any) -> NDArray[np.float64]:
-    """Return the members' scores after each round, shape (n_rounds, n_rows, n_replicas, n_outputs)."""
-    trees = model.members_
-    return np.stack(
-        [trees.head((r + 1) * trees.n_outputs).raw(X).reshape(len(X), K, -1) for r in range(model.n_trees_)]
-    )
-
-
-def by_definition(kind: str, codes: Any, raw: Any, out: Any) -> dict[str, Any]:
-    """Row by row, from the members that left the row out; squared errors by all pairs of two of these."""
-    prediction = np.full(values_of(kind, raw[:, 0]).shape, np.nan)
-    std = prediction.copy()
-    of_mean, of_single, of_pairs, m = (np.full(len(raw), np.nan) for _ in range(4))
-    for i in range(len(raw)):
-        own = raw[i, out[i]]
-        m[i] = len(own)
-        if not len(own):
-            continue
-        prediction[i] = values_of(kind, own.mean(axis=0))
-        each = values_of(kind, own)
-        if len(own) > 1:
-            std[i] = each.std(axis=0, ddof=1)
-        of_mean[i] = losses_of(kind, codes[[i]], prediction[[i]])[0]
-        of_single[i] = np.mean([losses_of(kind, codes[[i]], value[None])[0] for value in each])
-        if kind == "regression" and len(own) > 1:
-            errors = each - codes[i]
-            of_pairs[i] = (errors.sum() ** 2 - (errors**2).sum()) / (len(own) * (len(own) - 1))
-    return {
-        "prediction": prediction,
-        "std": std,
-        "of_mean": of_mean,
-        "of_single": of_single,
-        "of_pairs": of_pairs,
-        "m": m,
-    }
-
-
-def more_members_change(kind: str, raw: Any, out: Any, weight: Any, size: float) -> Any:
-    """To second order, by how much the log loss of `size` members differs from that of those that left a row out."""
-    scores = np.concatenate([np.zeros_like(raw), raw], axis=2) if kind == "two" else raw
-    m = out.sum(axis=1)
-    mean = np.stack([own[left].mean(axis=0) if left.any() else own[0] for own, left in zip(scores, out, strict=True)])
-    paired = m > 1
-    variance = np.zeros_like(mean)
-    variance[paired] = [scores[i, out[i]].var(axis=0, ddof=1) for i in np.flatnonzero(paired)]
-    pooled = np.average(variance[paired], axis=0, weights=((m - 1) * weight)[paired])
-    variance[~paired] = pooled
-    p = np.exp(mean - mean.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    return (p * (1 - p) * variance).sum(axis=1) / 2 * (1 / size - 1 / np.maximum(m, 1))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -165,7 +95,7 @@ def test_the_curve_is_the_error_after_each_round(
     assert curve.members == pytest.approx(m[judged].mean())
     assert curve.best_round == int(np.argmin(curve.loss)) + 1
     assert curve.corrected_to == (K if kind == "regression" else None)
-    for raw, loss in zip(stages(model, X), curve.loss, strict=True):
+    for raw, loss in zip(stages(model, X, K), curve.loss, strict=True):
         found = by_definition(kind, codes_of(kind, y), raw, bags == 0)
         if kind == "regression":
             paired = m > 1
@@ -246,7 +176,7 @@ def test_the_rounds_of_a_single_model_are_chosen_by_single_members(kind: str, sm
     single = make_model(kind, n_trees=100, early_stopping="out_of_bag", **parameters).fit(X, y)
     n_grown = len(single.oob_curve_.loss)
     several = make_model(kind, n_trees=n_grown, replicas=K, **parameters).fit(X, y)
-    for raw, loss in zip(stages(several, X), single.oob_curve_.loss, strict=True):
+    for raw, loss in zip(stages(several, X, K), single.oob_curve_.loss, strict=True):
         found = by_definition(kind, codes, raw, weights == 0)
         expected = np.nanmean(found["of_single"]) / (2 if kind == "regression" else 1)
         assert loss == pytest.approx(expected, rel=1e-6)

@@ -28,19 +28,13 @@ from replicated import (
     PlainClassifier,
     PlainRegressor,
     PlainRidge,
+    few_values,
 )
 
 
 @pytest.fixture(autouse=True)
 def no_calls_yet() -> None:
     CALLS.clear()
-
-
-def few_values(seed: int, n: int = 90, n_classes: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    X = rng.integers(5, size=(n, 4)).astype(float)
-    y = X[:, 0] - X[:, 1] + rng.normal(size=n)
-    return X, np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes)) if n_classes else y
 
 
 def assert_same(one: OutOfFold, other: OutOfFold) -> None:

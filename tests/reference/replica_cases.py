@@ -164,9 +164,7 @@ def check_values(
     assert found.n_outputs == n_outputs
     same = replace(structure, value=found.value, base=found.base)
     assert_same_bits(found, same)
-    np.testing.assert_allclose(
-        found.value, value, rtol=rtol, atol=rtol * np.abs(value).max(initial=0.0) + 1e-7 * least
-    )
+    np.testing.assert_allclose(found.value, value, rtol=rtol, atol=rtol * np.abs(value).max(initial=0.0) + 1e-7 * least)
 
 
 def lacks_a_class(case: Case, counts: NDArray[np.uint8]) -> bool:

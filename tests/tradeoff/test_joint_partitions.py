@@ -24,18 +24,13 @@ from replicated import (
     LoopedRidge,
     PlainClassifier,
     PlainRegressor,
+    few_values,
 )
 
 
 @pytest.fixture(autouse=True)
 def no_calls_yet() -> None:
     CALLS.clear()
-
-
-def few_values(seed: int, n: int = 90) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    X = rng.integers(5, size=(n, 4)).astype(float)
-    return X, X[:, 0] - X[:, 1] + rng.normal(size=n)
 
 
 def compare(together: Any, plain: Any, X: Any, y: Any, **arguments: Any) -> Decomposition:

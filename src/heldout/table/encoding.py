@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from heldout._arrays import as_target, is_frame
 from heldout._random import stream, stream_seed
 from heldout.errors import InvalidInput
+from heldout.table.centre_and_spread import centre_and_spread
 from heldout.table.encoded_columns import (
     CalendarColumn,
     LevelColumn,
@@ -356,7 +357,7 @@ class ScaledEncoder(_Encoder):
             seen = values[: len(values) - n_missing]
             self.missing_seen_[j] = indicated and n_missing > 0
             if seen.size:
-                self.median_[j], self.mean_[j], self.scale_[j] = _centre_and_spread(seen, n_missing)
+                self.median_[j], self.mean_[j], self.scale_[j] = centre_and_spread(seen, n_missing)
 
     def _finish(self, blocks: list[Matrix]) -> Matrix:
         matrix = np.column_stack(blocks)
@@ -385,19 +386,3 @@ class ScaledEncoder(_Encoder):
             setattr(self, f"{name}_", arrays[name])
         if self.missing_seen_.dtype != np.bool_:
             raise ValueError(f"missing_seen is {self.missing_seen_.dtype}, not bool")
-
-
-def _centre_and_spread(seen: NDArray[np.float64], n_missing: int) -> tuple[float, float, float]:
-    """Return median, mean and standard deviation of sorted values, after filling in the median."""
-    middle = len(seen) // 2
-    largest = max(abs(float(seen[0])), abs(float(seen[-1])))
-    if largest == 0.0 or seen[0] == seen[-1]:
-        return float(seen[0]), float(seen[0]), 1.0
-    # In units of a power of two near the largest value, squares neither overflow nor vanish.
-    unit = float(2.0 ** np.floor(np.log2(largest)))
-    values = seen / unit
-    median = values[middle] if len(seen) % 2 else (values[middle - 1] + values[middle]) / 2
-    n = len(seen) + n_missing
-    mean = (values.sum() + n_missing * median) / n
-    variance = (np.square(values - mean).sum() + n_missing * np.square(median - mean)) / n
-    return float(median * unit), float(mean * unit), float(np.sqrt(variance) * unit) or 1.0
