@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 
 from heldout import BoostingClassifier, BoostingRegressor
 from heldout._threads import one_thread_inside
+from heldout.trees import Binned
 
 from reference.ensembles import assert_same_bits, same_bits, walk_leaves
 
@@ -87,23 +88,36 @@ def test_gain_is_the_fall_of_the_loss(table: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["two", "five"])
 def test_class_weights_are_sample_weights(kind: str, table: Any, make_model: Any, seed: int) -> None:
-    y = table.target_of(kind)
+    """Beside the cut points, which targets do not shape: these features have a bin for each value anyway."""
+    X, y = table.X.round(1), table.target_of(kind)
     classes, codes = np.unique(y, return_inverse=True)
     factors = np.arange(1, len(classes) + 1) / 2
     named = dict(zip(classes.tolist(), factors.tolist(), strict=True))
     own = np.random.default_rng(seed).gamma(2.0, size=len(y))
-    one = make_model(kind, n_trees=5, class_weight=named).fit(table.X, y)
-    assert_same_bits(one.ensemble_, make_model(kind, n_trees=5).fit(table.X, y, sample_weight=factors[codes]).ensemble_)
-    both = make_model(kind, n_trees=5, class_weight=named).fit(table.X, y, sample_weight=own)
-    product = make_model(kind, n_trees=5).fit(table.X, y, sample_weight=own * factors[codes])
+    one = make_model(kind, n_trees=5, class_weight=named).fit(X, y)
+    assert_same_bits(one.ensemble_, make_model(kind, n_trees=5).fit(X, y, sample_weight=factors[codes]).ensemble_)
+    both = make_model(kind, n_trees=5, class_weight=named).fit(X, y, sample_weight=own)
+    product = make_model(kind, n_trees=5).fit(X, y, sample_weight=own * factors[codes])
     assert_same_bits(both.ensemble_, product.ensemble_)
 
 
+@pytest.mark.parametrize("class_weight", ["balanced", {1: 9.0}], ids=str)
+def test_targets_shape_no_cut_point(class_weight: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(500, 1))
+    allowed = {float(cut) for cut in Binned.from_array(X, max_bins=8).cut_points[0]}
+    for y in (X[:, 0] > 1.5, rng.random(500) < 0.1):
+        model = BoostingClassifier(class_weight=class_weight, max_bins=8, min_leaf_weight=3).fit(X, y.astype(int))
+        split = model.ensemble_.feature >= 0
+        assert set(model.ensemble_.threshold[split].tolist()) <= allowed
+
+
 def test_balanced_classes_weigh_the_same(table: Any, seed: int) -> None:
+    X = table.X.round(1)  # a bin for each value, whatever they weigh
     sizes = np.bincount(np.unique(table.five, return_inverse=True)[1])
     weight = (len(table.five) / (5 * sizes))[np.unique(table.five, return_inverse=True)[1]]
-    balanced = BoostingClassifier(n_trees=5, class_weight="balanced").fit(table.X, table.five)
-    weighted = BoostingClassifier(n_trees=5).fit(table.X, table.five, sample_weight=weight)
+    balanced = BoostingClassifier(n_trees=5, class_weight="balanced").fit(X, table.five)
+    weighted = BoostingClassifier(n_trees=5).fit(X, table.five, sample_weight=weight)
     assert_same_bits(balanced.ensemble_, weighted.ensemble_)
     np.testing.assert_allclose(np.diff(balanced.ensemble_.base), 0.0, atol=1e-12)
     # Copies count: with every row of one class twice, "balanced" takes half the factor.

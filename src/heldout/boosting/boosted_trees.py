@@ -125,7 +125,7 @@ class BoostedTrees(FittedTrees):
                 fit_replicated(self, plan, rows, lesson, weight, X_val, target_val, labels, callback)
             else:
                 objective = lesson.objective(*counts_and_factors(weight, rows.shape[0]))
-                fit_rounds(self, plan, rows, objective, X_val, target_val, callback)
+                fit_rounds(self, plan, rows, weight, objective, X_val, target_val, callback)
                 forget_replicas(self)
         return self
 

@@ -32,7 +32,6 @@ __all__ = [
     "checked_validation",
     "fit_rounds",
     "told_of_rounds",
-    "weight_of_cuts",
     "with_weights_below_1",
 ]
 
@@ -77,12 +76,15 @@ def fit_rounds(
     estimator: Any,
     plan: FitPlan,
     X: NDArray[np.floating[Any]],
+    weight: NDArray[np.float64] | None,
     objective: Objective,
     X_val: Any,
     target_val: NDArray[np.float64] | None,
     callback: Callable[[Round], Any] | None,
 ) -> None:
     """Grow the rounds that `plan` asks for and put what came of it onto the estimator.
+
+    Cut points come from rows and their weights alone: weights of classes, which come from targets, shape no bin.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def fit_rounds(
     before = _rounds_before(estimator, plan)
     objective, plan = with_weights_below_1(objective, plan)
     held = checked_validation(estimator, plan, X, X_val, target_val)
-    binned = Binned.from_array(X, weight_of_cuts(objective), plan.value_bins, n_threads=plan.n_threads)
+    binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     if before is not None:
         _check_that_bins_continue(before, binned)
     base = best_constants(objective) if before is None else before.base
@@ -136,13 +138,6 @@ def _losses_of_rounds(estimator: Any, n_before: int, losses: list[float]) -> NDA
     if not losses and not earlier.size:
         return np.empty(0)
     return np.concatenate([earlier, np.full(n_before - earlier.size, np.nan), losses])
-
-
-def weight_of_cuts(objective: Objective) -> NDArray[Any] | None:
-    """Return what rows weigh when cut points are found, class weights too: these are sample weights by another name."""
-    if objective.weight is None or objective.count is None:
-        return objective.count if objective.weight is None else objective.weight
-    return objective.weight * objective.count
 
 
 def with_weights_below_1(objective: Objective, plan: FitPlan) -> tuple[Objective, FitPlan]:

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from heldout.boosting.asked_sets import AskedSets
 from heldout.boosting.bags import TrainingSet
-from heldout.boosting.fitting import Round, check_columns, checked_validation, told_of_rounds, weight_of_cuts
+from heldout.boosting.fitting import Round, check_columns, checked_validation, told_of_rounds
 from heldout.boosting.lessons import Lesson
 from heldout.boosting.members import Members, packed_rows, parts_of
 from heldout.boosting.out_of_bag import curve_of, judged_out_of_bag, units_of
 from heldout.boosting.parameters import FitPlan
 from heldout.boosting.replication import Rows, TrainedSet, train_sets
 from heldout.boosting.rows_in_every_bag import warn_of_rows_in_every_bag
-from heldout.boosting.weights import counts_and_factors
 from heldout.errors import InvalidInput
 from heldout.trees import PREDICTED, STOPS, Binned, GrownEnsemble, TreeEnsemble
 
@@ -51,9 +50,7 @@ def fit_replicated(
     if plan.resampling is not None:
         lesson.check_out_of_bag()
     held = checked_validation(estimator, plan, X, X_val, target_val)
-    # As a fit of one model finds them, so that one model whose rounds replicas choose is such a fit.
-    cut_weight = weight_of_cuts(lesson.objective(*counts_and_factors(weight, len(X))))
-    binned = Binned.from_array(X, cut_weight, plan.value_bins, n_threads=plan.n_threads)
+    binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     n_rows = len(X)
     role = np.zeros(n_rows, dtype=np.uint8)
     if held is not None:
@@ -175,7 +172,6 @@ def predictions_of_sets(
     check_columns(X)
     if plan.draws and plan.resampling is not None:
         lesson.check_out_of_bag()
-    # Not by class weights: targets of rows left out must not shape a bin.
     binned = Binned.from_array(X, weight, plan.value_bins, n_threads=plan.n_threads)
     trained = train_sets(Rows(binned, lesson, np.empty(0)), plan, asked.sets, asked.roles)
     found = []
