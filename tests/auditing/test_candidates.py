@@ -64,6 +64,16 @@ def test_only_the_split_of_single_rows_stops_out_of_bag(group: str | None, stops
     assert bagged.estimator[-1].early_stopping == stops
 
 
+def test_copies_that_are_kept_together_choose_no_rounds() -> None:
+    """A row whose copy was learned from would ask for too many."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
+    found = audit(pl.concat([frame, frame]), target="y", candidates=["bagged-boosting"], time_budget=1, random_state=0)
+    (bagged,) = (c for c in found.candidates if c.name == "bagged-boosting")
+    assert bagged.estimator[-1].early_stopping is False
+
+
 def test_an_extra_that_is_asked_for_by_name_is_none() -> None:
     def extras(entries: object) -> list[str]:
         return [c.name for c in resolve_candidates(entries, "regression") if c.is_extra]  # type: ignore[arg-type]

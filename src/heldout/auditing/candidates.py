@@ -109,7 +109,7 @@ def _bagging(n_rounds: int, independent: bool) -> dict[str, Any]:
 
     Each member learns from 80 % of the rows, and each row is left out by two of them; of ten bootstraps, one row in a
     hundred would be left out by none. Only where rows are independent do the rows left out tell the best round: one
-    whose group, or whose neighbours in time, were learned from asks for too many.
+    whose group, whose neighbours in time, or whose exact copies were learned from asks for too many.
     """
     drawn: dict[str, Any] = {"replicas": _MEMBERS, "resampling": "subsample"}
     if not independent:
@@ -172,7 +172,7 @@ def default_candidates(
     ordered : bool, default False
         Whether rows are predicted forward in time: then the last value seen is a baseline too.
     independent : bool, default True
-        Whether single rows are held out: then bagged boosting stops out of bag.
+        Whether single rows are held out, without copies to keep together: then bagged boosting stops out of bag.
     n_classes : int, default 2
     kinds : mapping of str to str, optional
         The table's column kinds; without them encoders tell them from the rows they are fitted on.

@@ -94,7 +94,7 @@ def candidates_for(entries: Sequence[Any] | None, setting: Setting) -> list[Cand
         entries,
         dataset.target.task,
         ordered=setting.is_ordered,
-        independent=setting.scheme in {"random", "stratified"},
+        independent=setting.scheme in {"random", "stratified"} and setting.units is None,
         n_classes=len(dataset.target.classes),
         kinds={column.name: column.kind for column in dataset.schema.columns},
     )
