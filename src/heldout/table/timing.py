@@ -12,7 +12,7 @@ from heldout.errors import DataError
 from heldout.table.kinds import Place, convert, epoch_seconds, written
 from heldout.table.schema import Column
 
-__all__ = ["make_time"]
+__all__ = ["is_calendar", "make_time"]
 
 _ROLES = {
     "year": ("year", "yr", "yyyy"),
@@ -73,6 +73,22 @@ def make_time(frame: pl.DataFrame, columns: Sequence[Column], place: Place) -> N
             "leave --time out, or name another column"
         )
     return np.ascontiguousarray(time, dtype=np.float64)
+
+
+def is_calendar(frame: pl.DataFrame, columns: Sequence[Column]) -> bool:
+    """Say whether `make_time` returns seconds since 1970 for these columns, rather than numbers or ranks.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    columns : sequence of Column
+    """
+    if len(columns) == 1:
+        values = frame[columns[0].name]
+        is_text = columns[0].kind not in ("number", "datetime")
+        return columns[0].kind == "datetime" or (is_text and bool(convert(written(values), "number", "")[1].any()))
+    roles = ["date" if column.kind == "datetime" else _role(column, frame[column.name]) for column in columns]
+    return _is_run(roles, "year") or ("date" in roles and _is_run(roles, "hour", besides="date"))
 
 
 def _sortable(values: pl.Series, column: Column, place: Place, *, alone: bool) -> pl.Series:

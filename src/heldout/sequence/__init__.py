@@ -1,0 +1,1 @@
+"""Sequence models on self-attention, and the simple forecasts that they have to beat."""

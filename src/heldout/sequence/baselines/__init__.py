@@ -1,0 +1,11 @@
+"""Stage 0: the simple forecasts that attention has to beat, and that it starts from.
+
+Each learns from windows and predicts windows. What it says of the windows it learned from is out of fold, since a
+network trained on in-sample predictions would learn to trust them too much.
+"""
+
+from heldout.sequence.baselines.naive import Drift, LastValue, SeasonalNaive
+from heldout.sequence.baselines.protocol import Baseline, FittedBaseline
+from heldout.sequence.baselines.ridge import RidgeOnLags
+
+__all__ = ["Baseline", "Drift", "FittedBaseline", "LastValue", "RidgeOnLags", "SeasonalNaive"]

@@ -1,0 +1,188 @@
+"""One linear map from the last values to all steps of the horizon, shared by all series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.sequence.folds import Folds
+from heldout.sequence.scaling import scaling_of
+from heldout.sequence.windows import Windows
+
+__all__ = ["FittedRidge", "RidgeOnLags"]
+
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_CHUNK = 4096
+# Squared error is at the mercy of the few windows in which a series leaves all it has been before.
+_LARGE = 7.0
+
+
+@dataclass(frozen=True, eq=False)
+class FittedRidge:
+    """Weights, shape (n_lags + 1, horizon); the last row is the constant."""
+
+    weights: NDArray[np.float64]
+    penalty: float
+    name: str = "ridge"
+    predictions: NDArray[np.float64] | None = field(default=None, repr=False)
+
+    @property
+    def n_lags(self) -> int:
+        """Values looked back at."""
+        return len(self.weights) - 1
+
+    def predict(self, windows: Windows) -> NDArray[np.float64]:
+        """Return the forecasts of windows, shape (n_windows, horizon, n_variables)."""
+        result = np.empty((len(windows), windows.horizon, windows.sequences.n_variables))
+        for start in range(0, len(windows), _CHUNK):
+            part = windows.take(np.arange(start, min(start + _CHUNK, len(windows))))
+            scaling = scaling_of(part)
+            lags = _lags(part, self.n_lags)
+            forecast = np.einsum("nlv,lh->nhv", lags, self.weights[:-1], optimize=True) + self.weights[-1][:, None]
+            result[start : start + len(part)] = scaling.up(forecast)
+        return result
+
+    def out_of_fold(self) -> NDArray[np.float64]:
+        """Return what models without a window's fold say of it."""
+        assert self.predictions is not None, "weights read from a file have no training windows"  # noqa: S101
+        return self.predictions
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return the weights."""
+        return {"name": self.name, "penalty": self.penalty}, {"weights": self.weights}
+
+    @classmethod
+    def from_parts(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FittedRidge:
+        """Return the model with these weights."""
+        return cls(arrays["weights"], float(meta["penalty"]))
+
+
+@dataclass(frozen=True)
+class RidgeOnLags:
+    """Ridge regression on the values of the context, from its last value and in units of its scale.
+
+    Parameters
+    ----------
+    n_lags : tuple of int, optional
+        Lengths of context to choose from, by the error out of fold. By default two and three seasons, and more where
+        series are long.
+    penalty : float, optional
+        As a share of the mean diagonal of the Gram matrix; chosen by the error out of fold without one.
+
+    Notes
+    -----
+    Every fold's model costs one solve: Gram matrices are summed by fold, and windows within a horizon of the fold are
+    subtracted (Folds). Missing values of the context are filled by the last one known before; windows weigh
+    1 / (1 + mean square / 49) of their scaled future, so that a few wild ones do not rule.
+    """
+
+    n_lags: tuple[int, ...] | None = None
+    penalty: float | None = None
+    name: ClassVar[str] = "ridge"
+
+    def fit(self, windows: Windows, folds: Folds) -> FittedRidge:
+        """Choose lags and penalty out of fold, then solve on all windows."""
+        best: tuple[float, FittedRidge] | None = None
+        penalties = _PENALTIES if self.penalty is None else (self.penalty,)
+        for n_lags in self.n_lags or lags_to_try(windows):
+            gram = _Gram(windows, folds, n_lags)
+            for penalty in penalties:
+                loss, predictions = gram.out_of_fold(penalty)
+                if best is None or loss < best[0]:
+                    best = (loss, FittedRidge(gram.solve(penalty), penalty, predictions=predictions))
+        assert best is not None  # noqa: S101 - there is a penalty and a length
+        return best[1]
+
+
+def lags_to_try(windows: Windows) -> tuple[int, ...]:
+    """Return lengths of context: enough to see the season and few enough for the rows there are."""
+    season = windows.sequences.season
+    longest = int(np.quantile(windows.sequences.lengths, 0.75))
+    room = max(2, longest - windows.horizon - 1)
+    wanted = [2 * season + 2, 3 * season] if season > 1 else [4, 8]
+    if room > 20 * season:
+        wanted += [7 * season, 14 * season] if season > 1 else [24, 96]
+    kept = sorted({min(max(4, lags), room) for lags in wanted})
+    return tuple(kept)
+
+
+def _lags(windows: Windows, n_lags: int) -> NDArray[np.float64]:
+    """Return scaled contexts without gaps, shape (n_windows, n_lags, n_variables)."""
+    scaled = scaling_of(windows).down(windows.context(n_lags))
+    return fill_forward(scaled)
+
+
+def fill_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill gaps along axis 1 by the last value before, then by the first after; 0 where there is none."""
+    known = np.isfinite(values)
+    if known.all():
+        return values
+    place = np.where(known, np.arange(values.shape[1])[None, :, None], -1)
+    before = np.maximum.accumulate(place, axis=1)
+    after = np.where(known, np.arange(values.shape[1])[None, :, None], values.shape[1])
+    after = np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
+    chosen = np.where(before >= 0, before, np.where(after < values.shape[1], after, 0))
+    filled = np.take_along_axis(values, chosen, axis=1)
+    return np.where(np.isfinite(filled), filled, 0.0)
+
+
+class _Gram:
+    """X'X and X'Y of all windows, and of what each fold must not learn from."""
+
+    def __init__(self, windows: Windows, folds: Folds, n_lags: int) -> None:
+        self.windows, self.folds, self.n_lags = windows, folds, n_lags
+        size, horizon = n_lags + 1, windows.horizon
+        self.total = np.zeros((size, size)), np.zeros((size, horizon))
+        self.hidden = [(np.zeros((size, size)), np.zeros((size, horizon))) for _ in range(folds.n_folds)]
+        for start in range(0, len(windows), _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, len(windows)))
+            self._add(rows)
+
+    def _add(self, rows: NDArray[np.intp]) -> None:
+        X, Y, weight, of_window = self._examples(rows)
+        weighted = X * weight[:, None]
+        self.total[0][...] += weighted.T @ X
+        self.total[1][...] += weighted.T @ Y
+        for fold, (left, right) in enumerate(self.hidden):
+            out = ~self.folds.learn[fold, rows[of_window]]
+            if out.any():
+                left += weighted[out].T @ X[out]
+                right += weighted[out].T @ Y[out]
+
+    def _examples(
+        self, rows: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+        """Return one example per window and variable whose future is known; gaps in a future are drawn through."""
+        part = self.windows.take(rows)
+        Y = scaling_of(part).down(part.future())
+        known = np.isfinite(Y).mean(axis=1) > 0.5
+        Y = fill_forward(Y)
+        X = _lags(part, self.n_lags)
+        X = np.moveaxis(X, 2, 1)[known]
+        Y = np.moveaxis(Y, 2, 1)[known]
+        weight = 1 / (1 + np.mean(Y**2, axis=1) / _LARGE**2)
+        return np.hstack([X, np.ones((len(X), 1))]), Y, weight, np.nonzero(known)[0]
+
+    def solve(self, penalty: float, hidden: int | None = None) -> NDArray[np.float64]:
+        """Return the weights learned from all windows but those hidden from a fold."""
+        left, right = self.total
+        if hidden is not None:
+            left, right = left - self.hidden[hidden][0], right - self.hidden[hidden][1]
+        diagonal = np.diag(left)[:-1]
+        strength = penalty * max(float(diagonal.mean()) if len(diagonal) else 0.0, 1e-12)
+        shrink = np.diag(np.append(np.full(self.n_lags, strength), 1e-9 * max(left[-1, -1], 1.0)))
+        return np.asarray(np.linalg.solve(left + shrink, right))
+
+    def out_of_fold(self, penalty: float) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean scaled absolute error out of fold, and the predictions."""
+        windows = self.windows
+        predictions = np.empty((len(windows), windows.horizon, windows.sequences.n_variables))
+        for fold in range(self.folds.n_folds):
+            rows = np.flatnonzero(self.folds.of == fold)
+            if len(rows):
+                predictions[rows] = FittedRidge(self.solve(penalty, fold), penalty).predict(windows.take(rows))
+        error = np.abs(scaling_of(windows).down(predictions) - scaling_of(windows).down(windows.future()))
+        return float(np.nanmean(error)), predictions
