@@ -1,0 +1,207 @@
+"""Training that ends fully annealed, within a time budget or a number of steps, and again to the same bits.
+
+The learning rate rises for a few steps, stays, and falls to zero over the last two fifths. With a time budget the fall
+begins when three fifths of it are spent: had the number of steps been asked for, it would have begun at the same step,
+so a run repeats itself from `n_steps` alone::
+
+    rate   /--------------\\
+          /                \\
+         /                  \\
+        0                .6 n   n
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heldout.sequence.checkpoint import read_checkpoint, write_checkpoint
+from heldout.sequence.optimizer import Optimizer
+
+__all__ = ["Course", "Trained", "rate_at", "train"]
+
+_WARM_UP = 20
+_COOLING = 0.4
+_SAVE_EVERY = 10.0
+_KEEP_EVERY = 50
+_NO_END = 10**12
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long to train.
+
+    Parameters
+    ----------
+    n_steps : int or None
+        Steps; None lets the time budget decide.
+    budget : float
+        Seconds, when `n_steps` is None.
+    most_steps : int
+        No more steps than this, when `n_steps` is None.
+    batch_size : int
+        Windows of a step.
+    checkpoint : Path or None
+        File that a killed run goes on from.
+    """
+
+    n_steps: int | None
+    budget: float
+    most_steps: int
+    batch_size: int
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run was.
+
+    Parameters
+    ----------
+    n_steps : int
+        Of the whole course: asked for again, it gives the same bits.
+    seconds : float
+    data_seconds : float
+        Of those, spent on gathering batches.
+    stopped_at : int or None
+        Step at which a loss was no number; the weights are those of the last good state.
+    losses : list of float
+        Mean loss over replicas of every step.
+    """
+
+    n_steps: int
+    seconds: float
+    data_seconds: float
+    stopped_at: int | None
+    losses: list[float]
+
+
+def rate_at(step: int, n_steps: int) -> float:
+    """Return the share of the full learning rate at a step, counted from 0.
+
+    Examples
+    --------
+    >>> [round(rate_at(step, 1000), 3) for step in (0, 19, 500, 600, 800, 999)]
+    [0.05, 1.0, 1.0, 1.0, 0.5, 0.002]
+    """
+    rising = min(1.0, (step + 1) / _WARM_UP)
+    falling = min(1.0, (n_steps - step) / max(1.0, _COOLING * n_steps))
+    return rising * falling
+
+
+def length_from(step: int) -> int:
+    """Return the number of steps of a course that begins to cool at this step."""
+    return max(step + 1, math.ceil(step / (1 - _COOLING)))
+
+
+def train(
+    optimizer: Optimizer,
+    loss_of: Callable[[int], tuple[Tensor, float]],
+    course: Course,
+    *,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Trained:
+    """Take steps until the course is over.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Holds the network it moves.
+    loss_of : callable
+        Takes the number of a step and returns the loss of each replica, shape (R,), and the seconds that gathering
+        took. All that is random in it hangs on that number alone.
+    course : Course
+    progress : callable, optional
+        Takes the steps done, and all steps (None while the budget has not decided).
+
+    Returns
+    -------
+    Trained
+    """
+    run = _Run(optimizer, course)
+    while run.n_steps is None or run.step < run.n_steps:
+        run.maybe_cool()
+        losses, gathered = loss_of(run.step)
+        if not run.take(losses, gathered):
+            break
+        if progress is not None:
+            progress(run.step, run.n_steps)
+    return run.finish()
+
+
+class _Run:
+    """A run between two steps."""
+
+    def __init__(self, optimizer: Optimizer, course: Course) -> None:
+        self.optimizer, self.course = optimizer, course
+        self.n_steps = course.n_steps
+        self.step, self.data_seconds = 0, 0.0
+        self.losses: list[float] = []
+        self.stopped_at: int | None = None
+        self.spent = 0.0
+        self.began = self.saved = time.perf_counter()
+        if course.checkpoint is not None and course.checkpoint.exists():
+            self._resume(read_checkpoint(course.checkpoint))
+        self.good: dict[str, Any] = optimizer.snapshot()
+
+    @property
+    def seconds(self) -> float:
+        return self.spent + time.perf_counter() - self.began
+
+    def maybe_cool(self) -> None:
+        """Fix the number of steps when three fifths of the budget are spent."""
+        if self.n_steps is not None:
+            return
+        enough = self.seconds >= (1 - _COOLING) * self.course.budget
+        if enough or length_from(self.step) >= self.course.most_steps:
+            self.n_steps = length_from(self.step)
+
+    def take(self, losses: Tensor, gathered: float) -> bool:
+        """Take one step; False where the loss is no number."""
+        loss = float(losses.detach().mean())
+        if not math.isfinite(loss):
+            self.stopped_at = self.step
+            self.optimizer.restore(self.good)
+            return False
+        self.optimizer.zero_grad()
+        losses.sum().backward()
+        # While the course is open its end lies beyond: the rate is still full.
+        self.optimizer.step(rate_at(self.step, self.n_steps or _NO_END))
+        self.losses.append(loss)
+        self.data_seconds += gathered
+        self.step += 1
+        if self.step % _KEEP_EVERY == 0:
+            self.good = self.optimizer.snapshot()
+        if self.course.checkpoint is not None and time.perf_counter() - self.saved > _SAVE_EVERY:
+            self.save()
+        return True
+
+    def save(self) -> None:
+        assert self.course.checkpoint is not None  # noqa: S101 - the caller asked
+        state = {
+            "step": self.step,
+            "n_steps": self.n_steps,
+            "seconds": self.seconds,
+            "data_seconds": self.data_seconds,
+            "losses": self.losses,
+        }
+        write_checkpoint(self.course.checkpoint, state, self.optimizer.snapshot())
+        self.saved = time.perf_counter()
+
+    def _resume(self, found: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        state, tensors = found
+        self.step, self.n_steps = int(state["step"]), state["n_steps"]
+        self.spent, self.data_seconds = float(state["seconds"]), float(state["data_seconds"])
+        self.losses = list(state["losses"])
+        self.optimizer.restore(tensors)
+
+    def finish(self) -> Trained:
+        n_steps = self.n_steps if self.n_steps is not None else self.step
+        return Trained(n_steps, self.seconds, self.data_seconds, self.stopped_at, self.losses)
