@@ -123,13 +123,18 @@ class KeyValueCache:
         """Return a copy that shares no memory, to continue one prompt in another way."""
         return self.repeat(1)
 
-    def repeat(self, n_samples: int) -> KeyValueCache:
-        """Return a copy with each sequence `n_samples` times, copies adjacent, to draw many continuations at once."""
+    def repeat(self, n_samples: int, n_variables: int = 1) -> KeyValueCache:
+        """Return a copy with each example `n_samples` times, copies adjacent, to draw many continuations at once.
+
+        Parameters
+        ----------
+        n_samples : int
+        n_variables : int, default 1
+            So many adjacent sequences are one example, and stay together.
+        """
+        sequences = torch.arange(self.keys.shape[0], device=self.keys.device).view(-1, n_variables)
+        order = sequences.repeat_interleave(n_samples, dim=0).flatten()
         copy = KeyValueCache(0, 1, 0, 1)
-        # repeat_interleave copies even where n_samples is 1.
-        copy.keys = self.keys.repeat_interleave(n_samples, dim=0)
-        copy.values = self.values.repeat_interleave(n_samples, dim=0)
-        copy.shown = self.shown.repeat_interleave(n_samples, dim=0)
-        copy.length = self.length
-        copy._has_padding = self._has_padding
+        copy.keys, copy.values, copy.shown = self.keys[order], self.values[order], self.shown[order]
+        copy.length, copy._has_padding = self.length, self._has_padding
         return copy

@@ -7,7 +7,15 @@ from torch import Tensor
 
 from heldout.errors import InvalidInput
 
-__all__ = ["check_heads", "check_positions", "check_present", "check_registers", "check_tokens", "check_window"]
+__all__ = [
+    "check_heads",
+    "check_positions",
+    "check_present",
+    "check_registers",
+    "check_tokens",
+    "check_variables",
+    "check_window",
+]
 
 
 def check_heads(width: int, n_heads: int, n_key_heads: int) -> None:
@@ -92,4 +100,18 @@ def check_present(present: Tensor, batch: int, length: int) -> None:
         raise InvalidInput(
             f"present must be bool of shape {(batch, length)}, got {present.dtype} of shape "
             f"{tuple(present.shape)}: True for each token that is no padding"
+        )
+
+
+def check_variables(n_variables: int, batch: int) -> None:
+    """Refuse a batch that does not hold whole examples.
+
+    Examples
+    --------
+    >>> check_variables(3, 12)
+    """
+    if n_variables < 1 or batch % n_variables:
+        raise InvalidInput(
+            f"n_variables must divide the batch, got {n_variables} variables and {batch} sequences: "
+            "give all variables of each example, adjacent"
         )
