@@ -1,1 +1,26 @@
-"""Sequence models on self-attention, and the simple forecasts that they have to beat."""
+"""Sequence models on self-attention. Importing this loads no torch; using a name of it does."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from heldout.sequence.torch_gate import require_torch
+
+if TYPE_CHECKING:
+    from heldout.sequence.attention import SelfAttention
+
+__all__ = ["SelfAttention"]
+
+_HOME = {"SelfAttention": "heldout.sequence.attention"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'heldout.sequence' has no attribute {name!r}: it has {', '.join(__all__)}")
+    require_torch()
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
