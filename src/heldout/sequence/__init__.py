@@ -9,10 +9,11 @@ from heldout.sequence.torch_gate import require_torch
 
 if TYPE_CHECKING:
     from heldout.sequence.attention import SelfAttention
+    from heldout.sequence.forecaster import Forecaster
 
-__all__ = ["SelfAttention"]
+__all__ = ["Forecaster", "SelfAttention"]
 
-_HOME = {"SelfAttention": "heldout.sequence.attention"}
+_HOME = {"Forecaster": "heldout.sequence.forecaster", "SelfAttention": "heldout.sequence.attention"}
 
 
 def __getattr__(name: str) -> Any:

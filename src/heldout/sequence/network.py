@@ -22,7 +22,6 @@ from heldout.sequence.examples import Batch, Shape
 from heldout.sequence.linear import ReplicatedLinear
 from heldout.sequence.norm import rms_norm
 from heldout.sequence.quantiles import stretched
-from heldout.sequence.recurrent import RecurrentBackbone
 
 __all__ = ["Design", "ForecastNetwork"]
 
@@ -115,6 +114,8 @@ class ForecastNetwork(nn.Module):
                 generator=generator,
             )
         else:
+            from heldout.sequence.recurrent import RecurrentBackbone
+
             self.encoder = RecurrentBackbone(design.width, design.depth, replicas=replicas, generator=generator)
         self.head = linear(design.width, design.patch * (1 + design.n_levels), zero=True)
 

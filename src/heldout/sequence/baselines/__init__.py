@@ -8,4 +8,15 @@ from heldout.sequence.baselines.naive import Drift, LastValue, SeasonalNaive
 from heldout.sequence.baselines.protocol import Baseline, FittedBaseline
 from heldout.sequence.baselines.ridge import RidgeOnLags
 
-__all__ = ["Baseline", "Drift", "FittedBaseline", "LastValue", "RidgeOnLags", "SeasonalNaive"]
+__all__ = ["BASELINES", "RULES", "Baseline", "Drift", "FittedBaseline", "LastValue", "RidgeOnLags", "SeasonalNaive"]
+
+#: Simplest first: of baselines that tie, the first is taken.
+BASELINES: dict[str, type] = {
+    "last-value": LastValue,
+    "seasonal-naive": SeasonalNaive,
+    "drift": Drift,
+    "ridge": RidgeOnLags,
+}
+
+#: Those that learn nothing from other windows, and so need none.
+RULES = ("last-value", "seasonal-naive", "drift")

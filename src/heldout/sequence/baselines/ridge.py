@@ -16,6 +16,8 @@ __all__ = ["FittedRidge", "RidgeOnLags"]
 
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _CHUNK = 4096
+# Windows on which lags and penalty are chosen.
+_CHOICE = 4000
 # Squared error is at the mercy of the few windows in which a series leaves all it has been before.
 _LARGE = 7.0
 
@@ -85,16 +87,17 @@ class RidgeOnLags:
 
     def fit(self, windows: Windows, folds: Folds) -> FittedRidge:
         """Choose lags and penalty out of fold, then solve on all windows."""
-        best: tuple[float, FittedRidge] | None = None
+        lengths = self.n_lags or lags_to_try(windows)
+        gram = _Gram(windows, folds, max(lengths))
         penalties = _PENALTIES if self.penalty is None else (self.penalty,)
-        for n_lags in self.n_lags or lags_to_try(windows):
-            gram = _Gram(windows, folds, n_lags)
-            for penalty in penalties:
-                loss, predictions = gram.out_of_fold(penalty)
-                if best is None or loss < best[0]:
-                    best = (loss, FittedRidge(gram.solve(penalty), penalty, predictions=predictions))
-        assert best is not None  # noqa: S101 - there is a penalty and a length
-        return best[1]
+        choices = [(n_lags, penalty) for n_lags in lengths for penalty in penalties]
+        sample = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), _CHOICE)).astype(np.intp))
+        losses = [gram.loss(sample, *choice) for choice in choices] if len(choices) > 1 else [0.0]
+        n_lags, penalty = choices[int(np.argmin(losses))]
+        everything = np.arange(len(windows))
+        return FittedRidge(
+            gram.solve(n_lags, penalty), penalty, predictions=gram.out_of_fold(everything, n_lags, penalty)
+        )
 
 
 def lags_to_try(windows: Windows) -> tuple[int, ...]:
@@ -166,23 +169,30 @@ class _Gram:
         weight = 1 / (1 + np.mean(Y**2, axis=1) / _LARGE**2)
         return np.hstack([X, np.ones((len(X), 1))]), Y, weight, np.nonzero(known)[0]
 
-    def solve(self, penalty: float, hidden: int | None = None) -> NDArray[np.float64]:
-        """Return the weights learned from all windows but those hidden from a fold."""
+    def solve(self, n_lags: int, penalty: float, hidden: int | None = None) -> NDArray[np.float64]:
+        """Return the weights of the last `n_lags` values, from all windows but those hidden from a fold."""
         left, right = self.total
         if hidden is not None:
             left, right = left - self.hidden[hidden][0], right - self.hidden[hidden][1]
-        diagonal = np.diag(left)[:-1]
-        strength = penalty * max(float(diagonal.mean()) if len(diagonal) else 0.0, 1e-12)
-        shrink = np.diag(np.append(np.full(self.n_lags, strength), 1e-9 * max(left[-1, -1], 1.0)))
+        # Fewer lags are the last ones, and the constant.
+        left, right = left[-n_lags - 1 :, -n_lags - 1 :], right[-n_lags - 1 :]
+        strength = penalty * max(float(np.diag(left)[:-1].mean()), 1e-12)
+        shrink = np.diag(np.append(np.full(n_lags, strength), 1e-9 * max(left[-1, -1], 1.0)))
         return np.asarray(np.linalg.solve(left + shrink, right))
 
-    def out_of_fold(self, penalty: float) -> tuple[float, NDArray[np.float64]]:
-        """Return the mean scaled absolute error out of fold, and the predictions."""
-        windows = self.windows
-        predictions = np.empty((len(windows), windows.horizon, windows.sequences.n_variables))
+    def out_of_fold(self, rows: NDArray[np.intp], n_lags: int, penalty: float) -> NDArray[np.float64]:
+        """Return the predictions of some windows, each by weights that its fold is hidden from."""
+        windows = self.windows.take(rows)
+        predictions = np.empty((len(rows), windows.horizon, windows.sequences.n_variables))
         for fold in range(self.folds.n_folds):
-            rows = np.flatnonzero(self.folds.of == fold)
-            if len(rows):
-                predictions[rows] = FittedRidge(self.solve(penalty, fold), penalty).predict(windows.take(rows))
-        error = np.abs(scaling_of(windows).down(predictions) - scaling_of(windows).down(windows.future()))
-        return float(np.nanmean(error)), predictions
+            there = np.flatnonzero(self.folds.of[rows] == fold)
+            if len(there):
+                model = FittedRidge(self.solve(n_lags, penalty, fold), penalty)
+                predictions[there] = model.predict(windows.take(there))
+        return predictions
+
+    def loss(self, rows: NDArray[np.intp], n_lags: int, penalty: float) -> float:
+        """Return the mean absolute error out of fold of some windows, in units of their scale."""
+        windows = self.windows.take(rows)
+        error = np.abs(self.out_of_fold(rows, n_lags, penalty) - windows.future()) / scaling_of(windows).scale
+        return float(np.nanmean(error))

@@ -1,0 +1,127 @@
+"""A forecast that has been fitted: stage 0, the network where it was kept, and calibrated quantiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heldout.sequence.baselines import FittedBaseline
+from heldout.sequence.examples import Examples
+from heldout.sequence.network import ForecastNetwork, forecast
+from heldout.sequence.scaling import scaling_of
+from heldout.sequence.windows import Windows
+
+__all__ = ["FittedForecast", "Forecasts"]
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """Forecasts of windows, in the user's units.
+
+    Parameters
+    ----------
+    point : array of float64, shape (n_windows, horizon, n_variables)
+    quantiles : array of float64, shape (n_windows, horizon, n_variables, n_levels)
+        Ascending along the last axis.
+    """
+
+    point: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedForecast:
+    """All that forecasting windows takes.
+
+    Parameters
+    ----------
+    baseline : FittedBaseline
+    levels : array of float64, shape (n_levels,)
+    spread : array of float64, shape (horizon, n_levels)
+        Quantiles of stage 0's errors out of fold, in units of the scale.
+    shifts : array of float64, shape (horizon, n_levels)
+        By which calibration moves them; 0 before it.
+    loss : str
+        With "squared_error" the point is what the network trained for; else it is the median.
+    network : ForecastNetwork or None
+        None where stage 0 stands alone.
+    """
+
+    baseline: FittedBaseline
+    levels: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    shifts: NDArray[np.float64]
+    loss: str
+    network: ForecastNetwork | None = None
+
+    @property
+    def middle(self) -> int:
+        """Which of the levels is the median."""
+        return int(np.argmin(np.abs(self.levels - 0.5)))
+
+    def predict(
+        self,
+        windows: Windows,
+        known_future: NDArray[np.float64] | None = None,
+        *,
+        base: NDArray[np.float64] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Forecasts:
+        """Forecast windows: the mean over replicas where the network has several.
+
+        Parameters
+        ----------
+        windows : Windows
+        known_future : array of float64, shape (n_windows, horizon, n_known), optional
+        base : array of float64, shape (n_windows, horizon, n_variables), optional
+            Stage 0's forecasts if they are known already.
+        device : torch.device
+        """
+        point, quantiles = self.scaled(windows, known_future, base=base, device=device)
+        scaling = scaling_of(windows)
+        quantiles = np.maximum.accumulate(quantiles.mean(axis=0) + self.shifts[:, None], axis=-1)
+        up = quantiles * scaling.scale[..., None] + scaling.level[..., None]
+        centre = scaling.up(point.mean(axis=0)) if self.loss == "squared_error" else up[..., self.middle]
+        return Forecasts(centre, up)
+
+    def scaled(
+        self,
+        windows: Windows,
+        known_future: NDArray[np.float64] | None = None,
+        *,
+        base: NDArray[np.float64] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return scaled points and quantiles of each replica, before calibration.
+
+        Returns
+        -------
+        point : array of float64, shape (replicas, n_windows, horizon, n_variables)
+        quantiles : array of float64, shape (replicas, n_windows, horizon, n_variables, n_levels)
+        """
+        base = self.baseline.predict(windows) if base is None else base
+        down = scaling_of(windows).down(base)
+        if self.network is None:
+            return down[None], (down[..., None] + self.spread[:, None])[None]
+        moved = self._moves(Examples(windows, base, self.network.design.shape, known_future=known_future, device=device))
+        return down + moved[0], down[..., None] + moved[1]
+
+    def _moves(self, examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what is added to stage 0: to the point, and to get the quantiles."""
+        assert self.network is not None  # noqa: S101 - the caller looked
+        spread = torch.from_numpy(self.spread).to(torch.float32).to(examples.device)
+        self.network.eval()
+        point, quantiles = [], []
+        with torch.no_grad():
+            for start in range(0, len(examples), _CHUNK):
+                chosen = torch.arange(start, min(start + _CHUNK, len(examples)), device=examples.device)
+                batch = examples.gather(chosen)
+                a, b = forecast(self.network, batch, spread)
+                point.append((a - batch.base).transpose(-1, -2).cpu().double().numpy())
+                quantiles.append((b - batch.base[..., None]).transpose(2, 3).cpu().double().numpy())
+        return np.concatenate(point, axis=1), np.concatenate(quantiles, axis=1)

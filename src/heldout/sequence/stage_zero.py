@@ -1,0 +1,82 @@
+"""The choice of stage 0: the baseline with the least loss on the purged tail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.errors import InvalidInput
+from heldout.sequence.baselines import BASELINES, RULES, Baseline, FittedBaseline
+from heldout.sequence.folds import fold_windows
+from heldout.sequence.scaling import scaling_of
+from heldout.sequence.windows import Windows
+
+__all__ = ["StageZero", "choose_stage_zero", "window_losses"]
+
+
+@dataclass(frozen=True, eq=False)
+class StageZero:
+    """A baseline, and what each that was tried lost on the tail.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    fitted : FittedBaseline
+        On the windows before the tail.
+    losses : mapping of str to float
+        Mean scaled loss on the tail.
+    """
+
+    baseline: Baseline
+    fitted: FittedBaseline
+    losses: Mapping[str, float]
+
+
+def window_losses(windows: Windows, forecast: NDArray[np.float64], loss: str) -> NDArray[np.float64]:
+    """Return the mean loss of each window in units of its scale, shape (n_windows,); NaN where nothing is known.
+
+    Parameters
+    ----------
+    windows : Windows
+    forecast : array of float64, shape (n_windows, horizon, n_variables)
+    loss : {"squared_error", "absolute_error"}
+    """
+    scaling = scaling_of(windows)
+    error = np.abs(windows.future() - forecast) / scaling.scale
+    error = error**2 if loss == "squared_error" else error
+    known = np.isfinite(error)
+    n = known.sum(axis=(1, 2))
+    return np.divide(np.where(known, error, 0.0).sum(axis=(1, 2)), n, out=np.full(len(n), np.nan), where=n > 0)
+
+
+def choose_stage_zero(asked: str, learn: Windows, tail: Windows, loss: str, n_folds: int = 5) -> StageZero:
+    """Fit the baselines asked for on the windows before the tail, and take the one with the least loss on it.
+
+    Parameters
+    ----------
+    asked : str
+        The name of a baseline, or "auto" for all of them.
+    learn, tail : Windows
+    loss : {"squared_error", "absolute_error"}
+
+    Raises
+    ------
+    InvalidInput
+        A name that is none.
+    """
+    if asked != "auto" and asked not in BASELINES:
+        raise InvalidInput(f"stage0 must be 'auto', None or one of {', '.join(BASELINES)}, got {asked!r}")
+    folds = fold_windows(learn, n_folds)
+    found: dict[str, tuple[float, Baseline, FittedBaseline]] = {}
+    for name in BASELINES if asked == "auto" else (asked,):
+        baseline = BASELINES[name]()
+        if not len(learn) and name not in RULES:
+            continue
+        fitted = baseline.fit(learn, folds)
+        losses = window_losses(tail, fitted.predict(tail), loss)
+        found[name] = (float(np.nanmean(losses)) if np.isfinite(losses).any() else np.inf, baseline, fitted)
+    best = min(found, key=lambda name: found[name][0])
+    return StageZero(found[best][1], found[best][2], {name: one[0] for name, one in found.items()})

@@ -1,0 +1,33 @@
+"""torch's global state, left as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from heldout._threads import n_threads
+
+__all__ = ["torch_as_found"]
+
+
+@contextmanager
+def torch_as_found(n_jobs: int | None) -> Iterator[None]:
+    """Run with so many threads and float32 as the default, and put both back, whatever happens inside.
+
+    Random numbers are drawn from generators of our own, never from torch's global one.
+
+    Parameters
+    ----------
+    n_jobs : int, optional
+        As `heldout._threads.n_threads` takes it.
+    """
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(n_threads(n_jobs))
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
