@@ -31,9 +31,9 @@ def conformal_shifts(
     Returns
     -------
     array of float64, shape (horizon, n_levels)
-        The quantile at rank ceil((n + 1) level) above the median, floor below it, of target - quantile. Where a step has
-        fewer than 40 windows, its neighbours within a quarter of the horizon are pooled with it; with fewer than 10
-        windows in all there is no shift.
+        The quantile at rank ceil((n + 1) level) above the median, floor below it, of target - quantile. Where a step
+        has fewer than 40 windows, its neighbours within a quarter of the horizon are pooled with it; with fewer than
+        10 windows in all there is no shift.
 
     Notes
     -----

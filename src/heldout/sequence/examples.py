@@ -140,7 +140,7 @@ class Examples:
         chosen : Tensor of int64, any shape
             Numbers of windows; the leading axes of what is returned.
         """
-        length, horizon = self.shape.length, self.shape.horizon
+        length = self.shape.length
         origin = self._origin[chosen][..., None]
         rows = origin + torch.arange(1 - length, 1, device=self.device)
         inside = rows >= self._start[chosen][..., None]

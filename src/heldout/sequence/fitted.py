@@ -108,7 +108,9 @@ class FittedForecast:
         down = scaling_of(windows).down(base)
         if self.network is None:
             return down[None], (down[..., None] + self.spread[:, None])[None]
-        moved = self._moves(Examples(windows, base, self.network.design.shape, known_future=known_future, device=device))
+        moved = self._moves(
+            Examples(windows, base, self.network.design.shape, known_future=known_future, device=device)
+        )
         return down + moved[0], down[..., None] + moved[1]
 
     def _moves(self, examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

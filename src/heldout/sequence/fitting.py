@@ -24,8 +24,8 @@ from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.generators import torch_generator
 from heldout.sequence.network import Design, ForecastNetwork
+from heldout.sequence.network_optimizer import NetworkOptimizer
 from heldout.sequence.objective import Objective
-from heldout.sequence.optimizer import Optimizer
 from heldout.sequence.quantiles import spread_of
 from heldout.sequence.scaling import scaling_of
 from heldout.sequence.sequences import Sequences
@@ -108,8 +108,16 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     everything = thinned(all_origins(sequences, plan.horizon, least_context=least), most_windows(learn))
     final = fit_on_all(everything, zero, chosen, plan, runs, design, batch_size)
     return FitResult(
-        replace(final, shifts=shifts), zero, improvement, kept, tuple(runs), design, batch_size,
-        replace(chosen, shifts=shifts), tail, sequences.notes,
+        replace(final, shifts=shifts),
+        zero,
+        improvement,
+        kept,
+        tuple(runs),
+        design,
+        batch_size,
+        replace(chosen, shifts=shifts),
+        tail,
+        sequences.notes,
     )
 
 
@@ -145,9 +153,17 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
     )
     width = plan.width or 64
     design = Design(
-        shape, patch, width, plan.depth or 2, max(1, width // 16), len(plan.levels),
-        int(np.argmin(np.abs(plan.levels - 0.5))), plan.replicas, plan.cross and sequences.n_variables > 1,
-        plan.encoder, plan.dropout,
+        shape,
+        patch,
+        width,
+        plan.depth or 2,
+        max(1, width // 16),
+        len(plan.levels),
+        int(np.argmin(np.abs(plan.levels - 0.5))),
+        plan.replicas,
+        plan.cross and sequences.n_variables > 1,
+        plan.encoder,
+        plan.dropout,
     )
     rows = plan.batch_size or max(8, 256 // sequences.n_variables)
     return design, min(rows, len(windows))
@@ -185,7 +201,7 @@ def fit_network(
     )
     most = max(100, 12 * len(windows) // batch_size)
     course = Course(n_steps or plan.n_steps, max(budget, 1.0), most, batch_size)
-    return network, train(Optimizer(network), objective, course)
+    return network, train(NetworkOptimizer(network, network.encoder), objective, course)
 
 
 def compare_on_tail(joined: FittedForecast, alone: FittedForecast, tail: Windows, plan: FitPlan) -> Improvement:
@@ -203,9 +219,7 @@ def compare_on_tail(joined: FittedForecast, alone: FittedForecast, tail: Windows
     )
 
 
-def tail_losses(
-    fitted: FittedForecast, windows: Windows, base: NDArray[np.float64], loss: str
-) -> NDArray[np.float64]:
+def tail_losses(fitted: FittedForecast, windows: Windows, base: NDArray[np.float64], loss: str) -> NDArray[np.float64]:
     """Return the mean scaled loss of each window; of quantiles after calibration on these same windows.
 
     Both forecasts that are compared get their own calibration, so that attention is not credited with a spread that
@@ -223,9 +237,7 @@ def tail_losses(
     return np.divide(np.where(known, lost, 0).sum(axis=(1, 2)), n, out=np.full(len(n), np.nan), where=n > 0)
 
 
-def calibrate(
-    fitted: FittedForecast, tail: Windows, base: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
+def calibrate(fitted: FittedForecast, tail: Windows, base: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Return the shifts that set the quantiles right on the tail."""
     if not len(tail):
         return np.zeros_like(fitted.spread)
@@ -236,7 +248,12 @@ def calibrate(
 
 
 def fit_on_all(
-    windows: Windows, zero: StageZero, chosen: FittedForecast, plan: FitPlan, runs: list[Trained], design: Design | None,
+    windows: Windows,
+    zero: StageZero,
+    chosen: FittedForecast,
+    plan: FitPlan,
+    runs: list[Trained],
+    design: Design | None,
     batch_size: int,
 ) -> FittedForecast:
     """Fit what was chosen again, on the windows of the tail too."""

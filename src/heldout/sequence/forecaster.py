@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from heldout._random import seed_of
 from heldout.errors import InvalidInput
+from heldout.sequence.backtest import Backtest, run_backtest
 from heldout.sequence.fitted import Forecasts
 from heldout.sequence.fitting import FitPlan, FitResult, fit_forecast
 from heldout.sequence.forecast_frame import forecast_frame, like_given, path_frame
 from heldout.sequence.paths import draw_paths, tail_ranks
 from heldout.sequence.quantiles import check_levels
-from heldout.sequence.reading import read_sequences, read_sequences_like, with_known_future
+from heldout.sequence.reading import count_of_time, read_sequences, read_sequences_like, with_known_future
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.torch_state import torch_as_found
 from heldout.sequence.windows import Windows, last_origins
@@ -188,16 +189,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             As `heldout.sequence.reading.read_sequences`.
         """
         plan = self._plan()
-        sequences = read_sequences(
-            X,
-            target=self.target or (),
-            time=self.time or (),
-            group=self.group,
-            known=self.known,
-            static=self.static,
-            season=self.season,
-        )
-        return self._fit_sequences(sequences, plan)
+        return self._fit_sequences(self._read(X), plan)
 
     def _fit_sequences(self, sequences: Sequences, plan: FitPlan) -> Forecaster:
         with torch_as_found(self.n_jobs):
@@ -284,6 +276,67 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         drawn = draw_paths(found.quantiles, self.fitted_.levels, self.ranks_, n_paths, np.random.default_rng(seed))
         return like_given(path_frame(windows, drawn), X)
 
+    def backtest(self, X: Any, *, start: Any, step: int | None = None, refit: bool = False) -> Backtest:
+        """Forecast from rolling origins, and compare with what came.
+
+        Parameters
+        ----------
+        X : frame
+        start : time
+            First time to be forecast: a date, a datetime or text such as 2017-10-24 for dates, else a number.
+        step : int, optional
+            Steps between origins; a horizon if left out, so that every value is forecast once.
+        refit : bool, default False
+            Fit anew before each origin on all rows before it, with the sizes of the first fit; else once, on the rows
+            before `start`.
+
+        Returns
+        -------
+        Backtest
+
+        Raises
+        ------
+        InvalidInput
+            A start that leaves nothing to learn from or to forecast, or is no time.
+        """
+        plan = self._plan()
+        step = self.horizon if step is None else step
+        _whole("step", step, 1)
+        sequences = self._read(X)
+        first: list[Forecaster] = []
+
+        def fit_at(known: Sequences) -> Callable[[Windows], Forecasts]:
+            one = clone(self)
+            if first:
+                sizes = {name: getattr(first[0], f"{name}_", None) for name in ("n_steps", "batch_size", "context")}
+                one.set_params(**{name: size for name, size in sizes.items() if size})
+            one._fit_sequences(known, one._plan())
+            first.append(one)
+            return one.predict_windows
+
+        return run_backtest(
+            sequences,
+            fit_at,
+            horizon=self.horizon,
+            start=count_of_time(start, sequences),
+            step=step,
+            refit=refit,
+            levels=plan.levels,
+            loss=self.loss,
+            seed=plan.seed,
+        )
+
+    def _read(self, X: Any) -> Sequences:
+        return read_sequences(
+            X,
+            target=self.target or (),
+            time=self.time or (),
+            group=self.group,
+            known=self.known,
+            static=self.static,
+            season=self.season,
+        )
+
     def _plan(self) -> FitPlan:
         _whole("horizon", self.horizon, 1)
         _whole("replicas", self.replicas, 1)
@@ -320,5 +373,3 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
 def _whole(name: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InvalidInput(f"{name} must be a whole number from {least} on, got {value!r}")
-
-

@@ -218,9 +218,7 @@ def _columns(values: Tensor, levels: tuple[int, ...]) -> Tensor:
     return torch.cat(parts, dim=-1) if parts else values[..., :0]
 
 
-def forecast(
-    network: ForecastNetwork, batch: Batch, spread: Tensor
-) -> tuple[Tensor, Tensor]:
+def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
     """Return the scaled point forecast and quantiles.
 
     Returns

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from heldout.sequence.dropout import SeededDropout
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.quantiles import pinball
@@ -19,9 +20,7 @@ __all__ = ["Objective", "losses_by_window"]
 _LARGE = 7.0
 
 
-def losses_by_window(
-    point: Tensor, quantiles: Tensor, batch: Batch, levels: Tensor, loss: str
-) -> Tensor:
+def losses_by_window(point: Tensor, quantiles: Tensor, batch: Batch, levels: Tensor, loss: str) -> Tensor:
     """Return the mean loss of each window, shape (replicas, windows).
 
     Parameters
@@ -108,11 +107,14 @@ class Objective:
         chosen = torch.from_numpy(rng.integers(0, len(self.examples), size)).to(self.examples.device)
         batch = self.examples.gather(chosen)
         gathered = time.perf_counter() - began
+        for module in self.network.modules():
+            if isinstance(module, SeededDropout):
+                module.n_calls = step  # what is dropped hangs on the step, wherever the run was taken up
         point, quantiles = forecast(self.network, batch, self.spread)
         weight = self.weights[chosen].T / self.mean_weight[:, None]
         losses = losses_by_window(point, quantiles, batch, self.levels, "quantile") / self.zero_losses[1]
         if self.loss == "squared_error":
-            losses = losses + losses_by_window(point, quantiles, batch, self.levels, "squared_error") / self.zero_losses[0]
+            losses = (
+                losses + losses_by_window(point, quantiles, batch, self.levels, "squared_error") / self.zero_losses[0]
+            )
         return (losses * weight).mean(dim=1), gathered
-
-

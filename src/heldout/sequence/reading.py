@@ -17,7 +17,7 @@ from heldout.sequence.time_step import TimeStep, find_time_step
 from heldout.table import Table, table_from_frame
 from heldout.table.timing import is_calendar, make_time
 
-__all__ = ["read_sequences", "read_sequences_like"]
+__all__ = ["count_of_time", "read_sequences", "read_sequences_like", "with_known_future"]
 
 _LEAST_GAPS = 5
 _OWN_STEP = 0.9
@@ -372,3 +372,32 @@ def with_known_future(sequences: Sequences, future: Any, horizon: int) -> NDArra
             f"the future lacks {when} of {sequences.name(int(series))}: give the known columns of the next {horizon} times"
         )
     return found
+
+
+def count_of_time(time: Any, sequences: Sequences) -> float:
+    """Return a time as the user writes it, in steps.
+
+    Parameters
+    ----------
+    time : date, datetime, text or number
+    sequences : Sequences
+
+    Raises
+    ------
+    InvalidInput
+        A number where times are dates, or what is no time.
+    """
+    kind = "a date such as 2024-01-31 or 2024-01-31T13:05" if sequences.calendar else "a number"
+    try:
+        if sequences.calendar:
+            if isinstance(time, int | float):
+                raise ValueError  # NumPy would take it as a number of days or years
+            moment = np.datetime64(time, "us")
+            seconds = float(moment.astype(np.int64)) / 1e6
+            if np.isnat(moment):
+                raise ValueError
+        else:
+            seconds = float(time)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"start must be {kind}, as in the time column, got {time!r}") from None
+    return float(sequences.step.count(np.array([seconds]))[0])

@@ -1,0 +1,43 @@
+"""Sequences up to a time: what was known then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from heldout.sequence.sequences import Sequences
+
+__all__ = ["known_before"]
+
+
+def known_before(sequences: Sequences, count: float) -> tuple[Sequences, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Return the rows before a time, without series that had not begun.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    count : float
+        Time in steps; rows at it and after it are left out.
+
+    Returns
+    -------
+    Sequences
+    series : array of int64
+        Number in the whole of each series that is left.
+    """
+    kept = sequences.count < count
+    length = np.bincount(sequences.series_of_row[kept], minlength=sequences.n_series)
+    series = np.flatnonzero(length)
+    offsets = np.concatenate([[0], np.cumsum(length[series])]).astype(np.int64)
+    labels = sequences.labels[series] if sequences.labels.width else sequences.labels
+    cut = replace(
+        sequences,
+        target=sequences.target[kept],
+        known=sequences.known[kept],
+        static=sequences.static[series],
+        count=sequences.count[kept],
+        offsets=offsets,
+        labels=labels,
+    )
+    return cut, series.astype(np.int64)
