@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heldout.sequence.sequences import Sequences
 
 __all__ = ["known_before"]
 
 
-def known_before(sequences: Sequences, count: float) -> tuple[Sequences, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def known_before(sequences: Sequences, count: float) -> tuple[Sequences, NDArray[np.int64]]:
     """Return the rows before a time, without series that had not begun.
 
     Parameters

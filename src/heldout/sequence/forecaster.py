@@ -15,13 +15,14 @@ from heldout._random import seed_of
 from heldout.errors import InvalidInput
 from heldout.sequence.backtest import Backtest, run_backtest
 from heldout.sequence.fitted import Forecasts
-from heldout.sequence.fitting import FitPlan, FitResult, fit_forecast
+from heldout.sequence.fitting import FitResult, fit_forecast
 from heldout.sequence.forecast_frame import forecast_frame, like_given, path_frame
 from heldout.sequence.paths import draw_paths, tail_ranks
+from heldout.sequence.plan import FitPlan
 from heldout.sequence.quantiles import check_levels
 from heldout.sequence.reading import count_of_time, read_sequences, read_sequences_like, with_known_future
 from heldout.sequence.sequences import Sequences
-from heldout.sequence.torch_state import torch_as_found
+from heldout.sequence.torch_state import choose_device, torch_as_found
 from heldout.sequence.windows import Windows, last_origins
 
 __all__ = ["Forecaster"]
@@ -29,7 +30,7 @@ __all__ = ["Forecaster"]
 _LOSSES = ("quantile", "absolute_error", "squared_error")
 
 
-class Forecaster(BaseEstimator):  # type: ignore[misc]
+class Forecaster(BaseEstimator):
     """Forecast the next steps of one or many time series, attention only where it was shown to help.
 
     A simple forecast (stage 0) comes first. A network of self-attention is trained on what stage 0 gets wrong, from an
@@ -91,6 +92,9 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
     kept_ : bool
         Whether attention is part of the forecast.
     n_steps_, depth_, width_, context_, batch_size_ : int
+        Sizes of the network that was trained. Not there where no series was long enough to train on.
+    out_of_bag_ : OutOfBag or None
+        Loss and variance of several replicas on windows that they did not count.
     notes_ : tuple of str
         What was mended in the table, and what could not be done.
 
@@ -194,7 +198,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
     def _fit_sequences(self, sequences: Sequences, plan: FitPlan) -> Forecaster:
         with torch_as_found(self.n_jobs):
             result = fit_forecast(sequences, plan)
-            self.ranks_ = tail_ranks(result.tail_forecast, result.tail)
+            self.ranks_ = tail_ranks(result.before_tail, result.tail)
         self.sequences_ = sequences
         self._remember(result)
         return self
@@ -204,11 +208,12 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self.stage0_ = None if self.stage0 is None else result.fitted.baseline.name
         self.stage0_losses_ = dict(result.stage_zero.losses)
         self.improvement_, self.kept_ = result.improvement, result.kept
-        self.n_steps_ = result.trained[0].n_steps if result.trained else 0
-        if result.design is not None:
-            self.depth_, self.width_ = result.design.depth, result.design.width
-            self.context_, self.batch_size_ = result.design.shape.length, result.batch_size
-        self.notes_ = result.notes
+        self.out_of_bag_, self.notes_ = result.out_of_bag, result.notes
+        if result.networks:
+            first = result.networks[0]
+            design = first.network.design
+            self.depth_, self.width_, self.context_ = design.depth, design.width, design.shape.length
+            self.n_steps_, self.batch_size_ = first.trained.n_steps, first.batch_size
 
     def predict(self, X: Any = None, *, future: Any = None) -> Any:
         """Forecast the next `horizon` steps of each series.
@@ -306,7 +311,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         first: list[Forecaster] = []
 
         def fit_at(known: Sequences) -> Callable[[Windows], Forecasts]:
-            one = clone(self)
+            one: Forecaster = clone(self)
             if first:
                 sizes = {name: getattr(first[0], f"{name}_", None) for name in ("n_steps", "batch_size", "context")}
                 one.set_params(**{name: size for name, size in sizes.items() if size})
@@ -367,6 +372,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             batch_size=self.batch_size,
             confidence_level=self.confidence_level,
             seed=seed_of(self.random_state),
+            device=choose_device(self.device),
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
 
 

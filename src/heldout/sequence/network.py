@@ -1,8 +1,8 @@
-"""The network of a forecaster: patches of the past and of the future to come, mixed by attention.
+r"""The network of a forecaster: patches of the past and of the future to come, mixed by attention.
 
 ::
 
-    past patches     [values, known, cycles, columns]   ->  embed  \\
+    past patches     [values, known, cycles, columns]   ->  embed  \
                                                                     Backbone  ->  future tokens  ->  shift, gaps
     future patches   [stage 0, cycles, columns]         ->  embed  /
 
@@ -74,7 +74,9 @@ class Design:
     @classmethod
     def from_json(cls, meta: dict[str, Any]) -> Design:
         """Undo `to_json`."""
-        shape = {name: tuple(v) if isinstance(v, list) else v for name, v in meta["shape"].items()}
+        shape: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in meta["shape"].items()
+        }
         return cls(**{**meta, "shape": Shape(**shape)})
 
 
@@ -162,8 +164,8 @@ class ForecastNetwork(nn.Module):
         columns = _columns(batch.known, shape.known_levels)[:, None].expand(-1, variables, -1, -1)
         past = torch.cat([batch.context[..., None], batch.context_known[..., None], columns[..., :length, :]], dim=-1)
         future = torch.cat([batch.base[..., None], columns[..., length:, :]], dim=-1)
-        past = nn.functional.pad(past, (0, 0, front, 0)).unflatten(2, (design.n_past, design.patch)).flatten(3)
-        future = nn.functional.pad(future, (0, 0, 0, back)).unflatten(2, (design.n_future, design.patch)).flatten(3)
+        past = _patches(nn.functional.pad(past, (0, 0, front, 0)), design.patch)
+        future = _patches(nn.functional.pad(future, (0, 0, 0, back)), design.patch)
         place, positions = self._places(batch)
         place = place[:, None].expand(-1, variables, -1, -1)
         embedded = torch.cat(
@@ -174,7 +176,7 @@ class ForecastNetwork(nn.Module):
             dim=3,
         )
         embedded = rms_norm(embedded + self._of_series(batch))
-        known = nn.functional.pad(batch.context_known, (front, 0)).unflatten(2, (design.n_past, design.patch))
+        known = _patches(nn.functional.pad(batch.context_known, (front, 0))[..., None], design.patch)
         ahead = known.new_ones(*known.shape[:2], design.n_future, dtype=torch.bool)
         present = torch.cat([known.amax(-1) > 0, ahead], dim=-1)
         positions = positions[:, None].expand(-1, variables, -1)
@@ -205,6 +207,11 @@ class ForecastNetwork(nn.Module):
             one = torch.eye(variables, device=batch.context.device)
             total = total + self.embed_variable(one.expand(replicas, -1, -1))[:, None, :, None]
         return total
+
+
+def _patches(steps: Tensor, patch: int) -> Tensor:
+    """Put the numbers of each patch of steps side by side: (..., steps, n) to (..., steps / patch, patch * n)."""
+    return steps.reshape(*steps.shape[:-2], -1, patch * steps.shape[-1])
 
 
 def _columns(values: Tensor, levels: tuple[int, ...]) -> Tensor:

@@ -50,7 +50,7 @@ def spread_of(residuals: NDArray[np.float64], levels: NDArray[np.float64]) -> ND
     for step, values in enumerate(residuals.T):
         known = values[np.isfinite(values)]
         result[step] = np.quantile(known if len(known) else everywhere, levels)
-    return np.maximum.accumulate(result, axis=1) + _LEAST_GAP * np.arange(len(levels))
+    return np.asarray(np.maximum.accumulate(result, axis=1) + _LEAST_GAP * np.arange(len(levels)))
 
 
 def stretched(spread: Tensor, centre: Tensor, stretch: Tensor, middle: int) -> Tensor:

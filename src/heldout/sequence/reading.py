@@ -71,7 +71,7 @@ def read_sequences(
     >>> sequences.target[:, 0].tolist(), sequences.offsets.tolist()
     ([6.0, 7.0, 5.0, 4.0], [0, 2, 4])
     """
-    layout = Layout(*(_names(columns) for columns in (target, time, group, known, static)))
+    layout = Layout(_names(target), _names(time), _names(group), _names(known), _names(static))
     _check_parts(layout)
     table = data if isinstance(data, Table) else table_from_frame(data)
     _check_columns(table, layout)
@@ -223,9 +223,9 @@ def _time(frame: pl.DataFrame, columns: Sequence[Any], table: Table) -> NDArray[
         ):
             values = frame[columns[0].name]
             if values.dtype == pl.Datetime("us"):
-                return values.dt.epoch("us").to_numpy() / 1e6
+                return np.asarray(values.dt.epoch("us").to_numpy() / 1e6)
             if values.dtype.is_numeric():
-                return values.to_numpy().astype(np.float64)
+                return np.asarray(values.to_numpy(), dtype=np.float64)
         raise
 
 
@@ -369,7 +369,8 @@ def with_known_future(sequences: Sequences, future: Any, horizon: int) -> NDArra
         series, step = np.argwhere(~taken)[0]
         when = sequences.time_of(sequences.future(horizon)[series, step : step + 1])[0]
         raise DataError(
-            f"the future lacks {when} of {sequences.name(int(series))}: give the known columns of the next {horizon} times"
+            f"the future lacks {when} of {sequences.name(int(series))}: give the known columns of the next {horizon} "
+            "times"
         )
     return found
 

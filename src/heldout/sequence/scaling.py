@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heldout.sequence.windows import Windows
 
-__all__ = ["Scaling", "scaling_of"]
+__all__ = ["Scaling", "mean_of_known", "scaling_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,21 @@ def scaling_of(windows: Windows) -> Scaling:
     return Scaling(_last_known(windows, start)[:, None, :], scale[:, None, :])
 
 
+def mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of the finite values of each window, shape (n_windows,); NaN where there is none.
+
+    Parameters
+    ----------
+    values : array of float64, shape (n_windows, ...)
+    """
+    known = np.isfinite(values)
+    axes = tuple(range(1, values.ndim))
+    n = known.sum(axis=axes)
+    result: NDArray[np.float64] = np.full(len(values), np.nan)
+    np.divide(np.where(known, values, 0.0).sum(axis=axes), n, out=result, where=n > 0)
+    return result
+
+
 def _noise(windows: Windows) -> float:
     """Return what is rounding rather than change."""
     largest = np.nanmax(np.abs(windows.sequences.target), initial=0.0)
@@ -99,7 +114,9 @@ def _mean_up_to(
     total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     number = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(known, axis=0)])
     n = number[origin + 1] - number[start]
-    return np.divide(total[origin + 1] - total[start], n, out=np.zeros((len(origin), values.shape[1])), where=n > 0)
+    result: NDArray[np.float64] = np.zeros((len(origin), values.shape[1]))
+    np.divide(total[origin + 1] - total[start], n, out=result, where=n > 0)
+    return result
 
 
 def _last_known(windows: Windows, start: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout.errors import InvalidInput
 from heldout.sequence.baselines import BASELINES, RULES, Baseline, FittedBaseline
 from heldout.sequence.folds import fold_windows
-from heldout.sequence.scaling import scaling_of
+from heldout.sequence.scaling import mean_of_known, scaling_of
 from heldout.sequence.windows import Windows
 
 __all__ = ["StageZero", "choose_stage_zero", "window_losses"]
@@ -46,10 +46,7 @@ def window_losses(windows: Windows, forecast: NDArray[np.float64], loss: str) ->
     """
     scaling = scaling_of(windows)
     error = np.abs(windows.future() - forecast) / scaling.scale
-    error = error**2 if loss == "squared_error" else error
-    known = np.isfinite(error)
-    n = known.sum(axis=(1, 2))
-    return np.divide(np.where(known, error, 0.0).sum(axis=(1, 2)), n, out=np.full(len(n), np.nan), where=n > 0)
+    return mean_of_known(error**2 if loss == "squared_error" else error)
 
 
 def choose_stage_zero(asked: str, learn: Windows, tail: Windows, loss: str, n_folds: int = 5) -> StageZero:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from heldout._threads import n_threads
+from heldout.errors import InvalidInput
 
-__all__ = ["torch_as_found"]
+__all__ = ["choose_device", "torch_as_found"]
 
 
 @contextmanager
@@ -31,3 +32,21 @@ def torch_as_found(n_jobs: int | None) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
+
+
+def choose_device(asked: str) -> str:
+    """Return the device to compute on: for "auto", cuda where there is one.
+
+    Raises
+    ------
+    InvalidInput
+        A device that torch does not know, or that is not there.
+    """
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError) as problem:
+        why = " ".join(str(problem).split())[:120]
+        raise InvalidInput(f"device {asked!r} cannot be used ({why}): try 'cpu' or 'auto'") from None
+    return asked

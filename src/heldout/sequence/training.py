@@ -1,12 +1,12 @@
-"""Training that ends fully annealed, within a time budget or a number of steps, and again to the same bits.
+r"""Training that ends fully annealed, within a time budget or a number of steps, and again to the same bits.
 
 The learning rate rises for a few steps, stays, and falls to zero over the last two fifths. With a time budget the fall
 begins when three fifths of it are spent: had the number of steps been asked for, it would have begun at the same step,
 so a run repeats itself from `n_steps` alone::
 
-    rate   /--------------\\
-          /                \\
-         /                  \\
+    rate   /--------------\
+          /                \
+         /                  \
         0                .6 n   n
 """
 
@@ -45,8 +45,6 @@ class Course:
         Seconds, when `n_steps` is None.
     most_steps : int
         No more steps than this, when `n_steps` is None.
-    batch_size : int
-        Windows of a step.
     checkpoint : Path or None
         File that a killed run goes on from.
     """
@@ -54,7 +52,6 @@ class Course:
     n_steps: int | None
     budget: float
     most_steps: int
-    batch_size: int
     checkpoint: Path | None = None
 
 
@@ -70,7 +67,9 @@ class Trained:
     data_seconds : float
         Of those, spent on gathering batches.
     stopped_at : int or None
-        Step at which a loss was no number; the weights are those of the last good state.
+        Step, from 0, at which a loss was no number; the weights are those of `kept_step`.
+    kept_step : int
+        Steps that made the weights.
     losses : list of float
         Mean loss over replicas of every step.
     """
@@ -79,6 +78,7 @@ class Trained:
     seconds: float
     data_seconds: float
     stopped_at: int | None
+    kept_step: int
     losses: list[float]
 
 
@@ -148,7 +148,7 @@ class _Run:
         self.began = self.saved = time.perf_counter()
         if course.checkpoint is not None and course.checkpoint.exists():
             self._resume(read_checkpoint(course.checkpoint))
-        self.good: dict[str, Any] = optimizer.snapshot()
+        self.good = self.step, optimizer.snapshot()
 
     @property
     def seconds(self) -> float:
@@ -167,17 +167,18 @@ class _Run:
         loss = float(losses.detach().mean())
         if not math.isfinite(loss):
             self.stopped_at = self.step
-            self.optimizer.restore(self.good)
+            self.step, state = self.good
+            self.optimizer.restore(state)
             return False
         self.optimizer.zero_grad()
-        losses.sum().backward()
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         # While the course is open its end lies beyond: the rate is still full.
         self.optimizer.step(rate_at(self.step, self.n_steps or _NO_END))
         self.losses.append(loss)
         self.data_seconds += gathered
         self.step += 1
         if self.step % _KEEP_EVERY == 0:
-            self.good = self.optimizer.snapshot()
+            self.good = self.step, self.optimizer.snapshot()
         if self.course.checkpoint is not None and time.perf_counter() - self.saved > _SAVE_EVERY:
             self.save()
         return True
@@ -203,4 +204,4 @@ class _Run:
 
     def finish(self) -> Trained:
         n_steps = self.n_steps if self.n_steps is not None else self.step
-        return Trained(n_steps, self.seconds, self.data_seconds, self.stopped_at, self.losses)
+        return Trained(n_steps, self.seconds, self.data_seconds, self.stopped_at, self.step, self.losses)

@@ -89,9 +89,9 @@ def paired_improvement(
     n_blocks = int((place.max() + 1) // max(block, 1))
     in_time = n_blocks >= _LEAST_UNITS
     unit = place if in_time else np.unique(series, return_inverse=True)[1]
-    sums = np.stack([np.bincount(unit, values) for values in (losses, others)])
+    sums: NDArray[np.float64] = np.stack([np.bincount(unit, values) for values in (losses, others)]).astype(np.float64)
     if in_time:
-        drawn = _moving_blocks(sums, max(1, int(round(block))), rng)
+        drawn = _moving_blocks(sums, max(1, round(block)), rng)
     else:
         n_blocks = sums.shape[1]
         drawn = sums[:, rng.integers(0, n_blocks, (_RESAMPLES, n_blocks))].sum(axis=2)

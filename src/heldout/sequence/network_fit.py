@@ -1,0 +1,190 @@
+"""Sizes of a network from the data and the budget, and its training on what stage 0 gets wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heldout._random import stream, stream_seed
+from heldout.sequence.calendar_features import cycles_of
+from heldout.sequence.examples import Examples, Shape
+from heldout.sequence.generators import torch_generator
+from heldout.sequence.network import Design, ForecastNetwork
+from heldout.sequence.network_optimizer import NetworkOptimizer
+from heldout.sequence.objective import Objective
+from heldout.sequence.plan import FitPlan
+from heldout.sequence.replication import ReplicaWeights, draw_weights
+from heldout.sequence.training import Course, Trained, train
+from heldout.sequence.windows import Windows
+
+__all__ = ["FittedNetwork", "choose_design", "fit_network"]
+
+_WIDTH, _DEPTH, _HEAD = 64, 2, 16
+_LONGEST, _MOST_TOKENS = 512, 36
+_ROWS_OF_A_STEP = 256
+_MOST_EPOCHS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """A trained network, and how it was trained.
+
+    Parameters
+    ----------
+    network : ForecastNetwork
+    trained : Trained
+    batch_size : int
+        Windows of a step: fewer than asked for where memory ran out.
+    weights : ReplicaWeights or None
+        None for a single network, which counts every window once.
+    notes : tuple of str
+    """
+
+    network: ForecastNetwork
+    trained: Trained
+    batch_size: int
+    weights: ReplicaWeights | None
+    notes: tuple[str, ...] = ()
+
+
+def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
+    """Choose every size that the plan leaves open.
+
+    Parameters
+    ----------
+    windows : Windows
+        To be learned from.
+    plan : FitPlan
+
+    Returns
+    -------
+    Design
+    batch_size : int
+    """
+    sequences, horizon = windows.sequences, plan.horizon
+    layout = sequences.layout
+    room = int(np.quantile(sequences.lengths, 0.75)) - horizon
+    wanted = max(3 * sequences.season, 7 * horizon // 2)
+    length = plan.context or int(np.clip(wanted, 4, max(4, min(room, _LONGEST))))
+    shape = Shape(
+        length,
+        horizon,
+        sequences.n_variables,
+        cycles_of(sequences),
+        tuple(len(layout.levels.get(column, ())) for column in layout.known),
+        tuple(len(layout.levels.get(column, ())) for column in layout.static),
+    )
+    width = plan.width or _WIDTH
+    design = Design(
+        shape,
+        _patch(length + horizon, sequences.season),
+        width,
+        plan.depth or _DEPTH,
+        max(1, width // _HEAD),
+        len(plan.levels),
+        int(np.argmin(np.abs(plan.levels - 0.5))),
+        plan.replicas,
+        plan.cross and sequences.n_variables > 1,
+        plan.encoder,
+        plan.dropout,
+    )
+    rows = plan.batch_size or max(8, _ROWS_OF_A_STEP // sequences.n_variables)
+    return design, min(rows, len(windows))
+
+
+def _patch(steps: int, season: int) -> int:
+    """Return the fewest steps a token that leave few tokens: a divisor of the season if one is near."""
+    least = -(-steps // _MOST_TOKENS)
+    return next((p for p in range(least, 2 * least) if season % p == 0), least)
+
+
+def fit_network(
+    windows: Windows,
+    base: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    design: Design,
+    plan: FitPlan,
+    *,
+    batch_size: int,
+    budget: float,
+    n_steps: int | None,
+    checkpoint: Path | None = None,
+) -> FittedNetwork:
+    """Train a network on what stage 0 gets wrong; where memory runs out, again with smaller batches.
+
+    Parameters
+    ----------
+    windows : Windows
+    base : array of float64, shape (n_windows, horizon, n_variables)
+        Stage 0's forecasts out of fold.
+    spread : array of float64, shape (horizon, n_levels)
+    design : Design
+    plan : FitPlan
+    batch_size : int
+    budget : float
+        Seconds, where `n_steps` is None.
+    n_steps : int or None
+    checkpoint : Path, optional
+    """
+    weights = None
+    if design.replicas > 1:
+        weights = draw_weights(windows, design.replicas, stream(plan.seed, "replicas"))
+    notes: list[str] = []
+    while True:
+        try:
+            course = Course(n_steps, max(budget, 1.0), _most_steps(windows, batch_size), checkpoint)
+            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
+            if batch_size == 1 or not _is_memory(problem):
+                raise
+            smaller = max(1, batch_size // 2)
+            notes.append(f"memory ran out with {batch_size} windows a step: trained with {smaller}")
+            batch_size = smaller
+            continue
+        if trained.stopped_at is not None:
+            notes.append(
+                f"the loss of step {trained.stopped_at + 1} was no number: training stopped there, and the network is "
+                f"that of step {trained.kept_step}"
+            )
+        return FittedNetwork(network, trained, batch_size, weights, tuple(notes))
+
+
+def _most_steps(windows: Windows, batch_size: int) -> int:
+    return max(100, _MOST_EPOCHS * len(windows) // batch_size)
+
+
+def _is_memory(problem: BaseException) -> bool:
+    words = str(problem).lower()
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or "not enough memory" in words
+
+
+def _train(
+    windows: Windows,
+    base: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    design: Design,
+    plan: FitPlan,
+    batch_size: int,
+    weights: ReplicaWeights | None,
+    course: Course,
+) -> tuple[ForecastNetwork, Trained]:
+    network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights"))).to(plan.device)
+    network.train()
+    objective = Objective(
+        network,
+        Examples(windows, base, design.shape, device=plan.device),
+        np.ones((len(windows), 1)) if weights is None else weights.weight,
+        torch.from_numpy(spread).to(torch.float32).to(plan.device),
+        torch.from_numpy(plan.levels).to(torch.float32).to(plan.device),
+        loss=plan.loss,
+        batch_size=batch_size,
+        seed=stream_seed(plan.seed, "batches"),
+    )
+    trained = train(NetworkOptimizer(network, network.encoder), objective, course)
+    if course.checkpoint is not None:
+        course.checkpoint.unlink(missing_ok=True)
+    return network.eval(), trained
