@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout.errors import InvalidInput
+from heldout.sequence.baselines import Baseline
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.judging import calibrate, compare_on_tail
@@ -29,7 +32,7 @@ from heldout.sequence.tail import split_tail, thinned
 from heldout.sequence.windows import Windows, all_origins
 from heldout.sequence.worth import Improvement
 
-__all__ = ["FitResult", "fit_forecast", "least_context", "most_windows"]
+__all__ = ["FitResult", "Recipe", "fit_forecast", "learnable", "least_context", "most_windows", "recipe_for_half"]
 
 # Numbers in the futures of the windows learned from; more windows than that are thinned evenly.
 _MOST_NUMBERS = 30_000_000
@@ -103,10 +106,16 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     chosen = joined if kept else alone
     chosen = replace(chosen, shifts=calibrate(chosen, tail))
     bag = judge_out_of_bag(joined, learn, base, network.weights)
-    final, again = _fit_on_all(sequences, learn, zero, chosen, plan, design, network)
+    final, again = _fit_on_all(sequences, zero, chosen, plan, design, network)
     networks = (network,) if again is None else (network, again)
     notes = (*sequences.notes, *(note for one in networks for note in one.notes))
     return FitResult(final, chosen, tail, zero, networks, improvement, kept, bag, notes)
+
+
+def learnable(sequences: Sequences, horizon: int) -> Windows:
+    """Return every window that may be learned from, thinned evenly where they are too many."""
+    every = all_origins(sequences, horizon, least_context=least_context(sequences))
+    return thinned(every, most_windows(every))
 
 
 def least_context(sequences: Sequences) -> int:
@@ -129,7 +138,6 @@ def _spread(windows: Windows, forecast: NDArray[np.float64], levels: NDArray[np.
 
 def _fit_on_all(
     sequences: Sequences,
-    learn: Windows,
     zero: StageZero,
     chosen: FittedForecast,
     plan: FitPlan,
@@ -137,23 +145,68 @@ def _fit_on_all(
     network: FittedNetwork,
 ) -> tuple[FittedForecast, FittedNetwork | None]:
     """Fit what was chosen again, on the windows of the tail too, with as many steps."""
-    every = all_origins(sequences, plan.horizon, least_context=least_context(sequences))
-    every = thinned(every, most_windows(learn))
-    fitted = zero.baseline.fit(every, fold_windows(every))
-    base = fitted.out_of_fold()
-    spread = _spread(every, base, plan.levels)
-    final = replace(chosen, baseline=fitted, spread=spread, network=None)
-    if chosen.network is None:
-        return final, None
-    again = fit_network(
-        every,
-        base,
-        spread,
-        design,
-        plan,
-        batch_size=network.batch_size,
-        budget=0.0,
-        n_steps=network.trained.n_steps,
-        checkpoint=None if plan.checkpoint is None else plan.checkpoint.with_suffix(".again"),
-    )
-    return replace(final, network=again.network), again
+    checkpoint = None if plan.checkpoint is None else plan.checkpoint.with_suffix(".again")
+    recipe = Recipe(zero.baseline, chosen, plan, design, network.batch_size, network.trained.n_steps, checkpoint)
+    return recipe.fit(learnable(sequences, plan.horizon))
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What was chosen in a fit, to be fitted to other windows without choosing again.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    chosen : FittedForecast
+        With a network where one was kept, and its calibration.
+    plan : FitPlan
+    design : Design
+    batch_size, n_steps : int
+    checkpoint : Path or None
+    """
+
+    baseline: Baseline
+    chosen: FittedForecast
+    plan: FitPlan
+    design: Design
+    batch_size: int
+    n_steps: int
+    checkpoint: Path | None = None
+
+    def fit(self, windows: Windows) -> tuple[FittedForecast, FittedNetwork | None]:
+        """Fit stage 0, and the network where one was kept."""
+        fitted = self.baseline.fit(windows, fold_windows(windows))
+        base = fitted.out_of_fold()
+        spread = _spread(windows, base, self.plan.levels)
+        final = replace(self.chosen, baseline=fitted, spread=spread, network=None)
+        if self.chosen.network is None:
+            return final, None
+        again = fit_network(
+            windows,
+            base,
+            spread,
+            self.design,
+            self.plan,
+            batch_size=min(self.batch_size, len(windows)),
+            budget=0.0,
+            n_steps=self.n_steps,
+            checkpoint=self.checkpoint,
+        )
+        return replace(final, network=again.network), again
+
+
+def recipe_for_half(result: FitResult, plan: FitPlan) -> Recipe:
+    """Return how to fit what a fit has chosen to half of the windows: with half the steps.
+
+    Parameters
+    ----------
+    result : FitResult
+    plan : FitPlan
+    """
+    if not result.networks:
+        raise InvalidInput(
+            "the series are too short to take the error apart, got no window to learn from: give more rows"
+        )
+    first = result.networks[0]
+    n_steps = max(1, first.trained.n_steps // 2)
+    return Recipe(result.stage_zero.baseline, result.before_tail, plan, first.network.design, first.batch_size, n_steps)

@@ -15,7 +15,7 @@ from heldout._random import seed_of
 from heldout.errors import InvalidInput
 from heldout.sequence.backtest import Backtest, run_backtest
 from heldout.sequence.fitted import Forecasts
-from heldout.sequence.fitting import FitResult, fit_forecast
+from heldout.sequence.fitting import FitResult, fit_forecast, recipe_for_half
 from heldout.sequence.forecast_frame import forecast_frame, like_given, path_frame
 from heldout.sequence.paths import draw_paths, tail_ranks
 from heldout.sequence.plan import FitPlan
@@ -310,14 +310,14 @@ class Forecaster(BaseEstimator):
         sequences = self._read(X)
         first: list[Forecaster] = []
 
-        def fit_at(known: Sequences) -> Callable[[Windows], Forecasts]:
+        def fit_at(known: Sequences) -> _FittedAt:
             one: Forecaster = clone(self)
             if first:
                 sizes = {name: getattr(first[0], f"{name}_", None) for name in ("n_steps", "batch_size", "context")}
                 one.set_params(**{name: size for name, size in sizes.items() if size})
             one._fit_sequences(known, one._plan())
             first.append(one)
-            return one.predict_windows
+            return _FittedAt(one, plan)
 
         return run_backtest(
             sequences,
@@ -375,6 +375,21 @@ class Forecaster(BaseEstimator):
             device=choose_device(self.device),
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
+
+
+class _FittedAt:
+    """A forecaster as a backtest uses it."""
+
+    def __init__(self, forecaster: Forecaster, plan: FitPlan) -> None:
+        self.forecaster, self.plan = forecaster, plan
+
+    def forecast(self, windows: Windows) -> Forecasts:
+        return self.forecaster.predict_windows(windows)
+
+    def fit_on_half(self, windows: Windows) -> Callable[[Windows], Forecasts]:
+        with torch_as_found(self.forecaster.n_jobs):
+            fitted, _ = recipe_for_half(self.forecaster.result_, self.plan).fit(windows)
+        return fitted.predict
 
 
 def _whole(name: str, value: Any, least: int) -> None:
