@@ -12,6 +12,7 @@ from heldout.sequence.baselines import FittedBaseline
 from heldout.sequence.examples import Examples
 from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.scaling import scaling_of
+from heldout.sequence.torch_state import precision
 from heldout.sequence.windows import Windows
 
 __all__ = ["FittedForecast", "Forecasts"]
@@ -70,7 +71,6 @@ class FittedForecast:
         known_future: NDArray[np.float64] | None = None,
         *,
         base: NDArray[np.float64] | None = None,
-        device: torch.device | str = "cpu",
     ) -> Forecasts:
         """Forecast windows: the mean over replicas where the network has several.
 
@@ -80,9 +80,8 @@ class FittedForecast:
         known_future : array of float64, shape (n_windows, horizon, n_known), optional
         base : array of float64, shape (n_windows, horizon, n_variables), optional
             Stage 0's forecasts if they are known already.
-        device : torch.device
         """
-        point, quantiles = self.scaled(windows, known_future, base=base, device=device)
+        point, quantiles = self.scaled(windows, known_future, base=base)
         scaling = scaling_of(windows)
         quantiles = np.maximum.accumulate(quantiles.mean(axis=0) + self.shifts[:, None], axis=-1)
         up = quantiles * scaling.scale[..., None] + scaling.level[..., None]
@@ -95,7 +94,6 @@ class FittedForecast:
         known_future: NDArray[np.float64] | None = None,
         *,
         base: NDArray[np.float64] | None = None,
-        device: torch.device | str = "cpu",
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return scaled points and quantiles of each replica, before calibration.
 
@@ -109,7 +107,9 @@ class FittedForecast:
         if self.network is None:
             return down[None], (down[..., None] + self.spread[:, None])[None]
         moved = self._moves(
-            Examples(windows, base, self.network.design.shape, known_future=known_future, device=device)
+            Examples(
+                windows, base, self.network.design.shape, known_future=known_future, device=_device_of(self.network)
+            )
         )
         return down + moved[0], down[..., None] + moved[1]
 
@@ -123,7 +123,12 @@ class FittedForecast:
             for start in range(0, len(examples), _CHUNK):
                 chosen = torch.arange(start, min(start + _CHUNK, len(examples)), device=examples.device)
                 batch = examples.gather(chosen)
-                a, b = forecast(self.network, batch, spread)
+                with precision(examples.device):
+                    a, b = forecast(self.network, batch, spread)
                 point.append((a - batch.base).transpose(-1, -2).cpu().double().numpy())
                 quantiles.append((b - batch.base[..., None]).transpose(2, 3).cpu().double().numpy())
         return np.concatenate(point, axis=1), np.concatenate(quantiles, axis=1)
+
+
+def _device_of(network: ForecastNetwork) -> torch.device:
+    return next(network.parameters()).device

@@ -18,6 +18,7 @@ from heldout.sequence.network_optimizer import NetworkOptimizer
 from heldout.sequence.objective import Objective
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.replication import ReplicaWeights, draw_weights
+from heldout.sequence.sharding import ShardedObjective, ShardedOptimizer, devices_for, join_replicas, split_replicas
 from heldout.sequence.training import Course, Trained, train
 from heldout.sequence.windows import Windows
 
@@ -172,19 +173,24 @@ def _train(
     weights: ReplicaWeights | None,
     course: Course,
 ) -> tuple[ForecastNetwork, Trained]:
-    network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights"))).to(plan.device)
-    network.train()
-    objective = Objective(
-        network,
-        Examples(windows, base, design.shape, device=plan.device),
-        np.ones((len(windows), 1)) if weights is None else weights.weight,
-        torch.from_numpy(spread).to(torch.float32).to(plan.device),
-        torch.from_numpy(plan.levels).to(torch.float32).to(plan.device),
-        loss=plan.loss,
-        batch_size=batch_size,
-        seed=stream_seed(plan.seed, "batches"),
-    )
-    trained = train(NetworkOptimizer(network, network.encoder), objective, course)
+    network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights")))
+    counted = np.ones((len(windows), 1)) if weights is None else weights.weight
+    shards = split_replicas(network, devices_for(plan.device, design.replicas))
+    objectives = [
+        Objective(
+            shard.network,
+            Examples(windows, base, design.shape, device=shard.device),
+            counted[:, shard.first : shard.last],
+            torch.from_numpy(spread).to(torch.float32).to(shard.device),
+            torch.from_numpy(plan.levels).to(torch.float32).to(shard.device),
+            loss=plan.loss,
+            batch_size=batch_size,
+            seed=stream_seed(plan.seed, "batches"),
+        )
+        for shard in shards
+    ]
+    optimizer = ShardedOptimizer([NetworkOptimizer(shard.network, shard.network.encoder) for shard in shards])
+    trained = train(optimizer, ShardedObjective(objectives), course)
     if course.checkpoint is not None:
         course.checkpoint.unlink(missing_ok=True)
-    return network.eval(), trained
+    return join_replicas(network, shards, plan.device).eval(), trained

@@ -13,6 +13,7 @@ from heldout.sequence.dropout import SeededDropout
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.quantiles import pinball
+from heldout.sequence.torch_state import precision
 
 __all__ = ["Objective", "losses_by_window"]
 
@@ -110,7 +111,8 @@ class Objective:
         for module in self.network.modules():
             if isinstance(module, SeededDropout):
                 module.n_calls = step  # what is dropped hangs on the step, wherever the run was taken up
-        point, quantiles = forecast(self.network, batch, self.spread)
+        with precision(self.examples.device):
+            point, quantiles = forecast(self.network, batch, self.spread)
         weight = self.weights[chosen].T / self.mean_weight[:, None]
         losses = losses_by_window(point, quantiles, batch, self.levels, "quantile") / self.zero_losses[1]
         if self.loss == "squared_error":

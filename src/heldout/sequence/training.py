@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from heldout.sequence.checkpoint import read_checkpoint, write_checkpoint
-from heldout.sequence.network_optimizer import NetworkOptimizer
+from heldout.sequence.sharding import ShardedOptimizer
 
 __all__ = ["Course", "Trained", "rate_at", "train"]
 
@@ -101,7 +101,7 @@ def length_from(step: int) -> int:
 
 
 def train(
-    optimizer: NetworkOptimizer,
+    optimizer: ShardedOptimizer,
     loss_of: Callable[[int], tuple[Tensor, float]],
     course: Course,
     *,
@@ -111,7 +111,7 @@ def train(
 
     Parameters
     ----------
-    optimizer : NetworkOptimizer
+    optimizer : ShardedOptimizer
         Holds the network it moves.
     loss_of : callable
         Takes the number of a step and returns the loss of each replica, shape (R,), and the seconds that gathering
@@ -138,7 +138,7 @@ def train(
 class _Run:
     """A run between two steps."""
 
-    def __init__(self, optimizer: NetworkOptimizer, course: Course) -> None:
+    def __init__(self, optimizer: ShardedOptimizer, course: Course) -> None:
         self.optimizer, self.course = optimizer, course
         self.n_steps = course.n_steps
         self.step, self.data_seconds = 0, 0.0
