@@ -21,14 +21,14 @@ from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.judging import calibrate, compare_on_tail
 from heldout.sequence.network import Design
-from heldout.sequence.network_fit import FittedNetwork, choose_design, fit_network
+from heldout.sequence.network_fit import Apart, FittedNetwork, choose_design, fit_network
 from heldout.sequence.out_of_bag import OutOfBag, judge_out_of_bag
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.quantiles import spread_of
 from heldout.sequence.scaling import scaling_of
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.stage_zero import StageZero, choose_stage_zero
-from heldout.sequence.tail import split_tail, thinned
+from heldout.sequence.tail import set_apart, split_tail, thinned
 from heldout.sequence.windows import Windows, all_origins
 from heldout.sequence.worth import Improvement
 
@@ -89,15 +89,17 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
         return FitResult(alone, alone, tail, zero, (), None, False, None, (*sequences.notes, note))
     design, batch_size = choose_design(learn, plan)
     budget = (plan.time_budget - (time.perf_counter() - began)) * _SHARE_OF_TRAINING
+    train, apart = set_apart(learn)
     network = fit_network(
-        learn,
-        base,
+        learn.take(train),
+        base[train],
         spread,
         design,
         plan,
         batch_size=batch_size,
         budget=budget,
         n_steps=plan.n_steps,
+        apart=Apart(learn.take(apart), base[apart]),
         checkpoint=plan.checkpoint,
     )
     joined = replace(alone, network=network.network)
@@ -105,7 +107,7 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     kept = plan.stage0 is None or improvement.shown
     chosen = joined if kept else alone
     chosen = replace(chosen, shifts=calibrate(chosen, tail))
-    bag = judge_out_of_bag(joined, learn, base, network.weights)
+    bag = judge_out_of_bag(joined, learn.take(train), base[train], network.weights)
     final, again = _fit_on_all(sequences, zero, chosen, plan, design, network)
     networks = (network,) if again is None else (network, again)
     notes = (*sequences.notes, *(note for one in networks for note in one.notes))

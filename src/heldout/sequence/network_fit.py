@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from heldout._random import stream, stream_seed
+from heldout.sequence.averaging import AveragedWeights
 from heldout.sequence.calendar_features import cycles_of
 from heldout.sequence.examples import Examples, Shape
 from heldout.sequence.generators import torch_generator
@@ -18,16 +19,38 @@ from heldout.sequence.network_optimizer import NetworkOptimizer
 from heldout.sequence.objective import Objective
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.replication import ReplicaWeights, draw_weights
-from heldout.sequence.sharding import ShardedObjective, ShardedOptimizer, devices_for, join_replicas, split_replicas
-from heldout.sequence.training import Course, Trained, train
+from heldout.sequence.sharding import (
+    Shard,
+    ShardedObjective,
+    ShardedOptimizer,
+    devices_for,
+    join_replicas,
+    split_replicas,
+)
+from heldout.sequence.training import Course, Judge, Trained, train
 from heldout.sequence.windows import Windows
 
-__all__ = ["FittedNetwork", "choose_design", "fit_network"]
+__all__ = ["Apart", "FittedNetwork", "choose_design", "fit_network"]
 
 _WIDTH, _DEPTH, _HEAD = 64, 2, 16
 _LONGEST, _MOST_TOKENS = 512, 36
 _ROWS_OF_A_STEP = 256
 _MOST_EPOCHS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """Windows that are not trained on, to see when training is long enough.
+
+    Parameters
+    ----------
+    windows : Windows
+    base : array of float64, shape (n_windows, horizon, n_variables)
+        Stage 0's forecasts of them, out of fold.
+    """
+
+    windows: Windows
+    base: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +136,7 @@ def fit_network(
     batch_size: int,
     budget: float,
     n_steps: int | None,
+    apart: Apart | None = None,
     checkpoint: Path | None = None,
 ) -> FittedNetwork:
     """Train a network on what stage 0 gets wrong; where memory runs out, again with smaller batches.
@@ -129,6 +153,8 @@ def fit_network(
     budget : float
         Seconds, where `n_steps` is None.
     n_steps : int or None
+    apart : Apart, optional
+        Windows that say when training is long enough.
     checkpoint : Path, optional
     """
     weights = None
@@ -138,7 +164,7 @@ def fit_network(
     while True:
         try:
             course = Course(n_steps, max(budget, 1.0), _most_steps(windows, batch_size), checkpoint)
-            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course)
+            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course, apart)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
             if batch_size == 1 or not _is_memory(problem):
                 raise
@@ -163,6 +189,16 @@ def _is_memory(problem: BaseException) -> bool:
     return isinstance(problem, torch.OutOfMemoryError | MemoryError) or "not enough memory" in words
 
 
+def _judge(objectives: list[Objective], shards: list[Shard], apart: Apart, design: Design) -> Judge:
+    held = [Examples(apart.windows, apart.base, design.shape, device=shard.device) for shard in shards]
+
+    def loss() -> float:
+        pairs = zip(objectives, held, strict=True)
+        return float(np.mean([objective.loss_on(examples) for objective, examples in pairs]))
+
+    return Judge(AveragedWeights([shard.network for shard in shards]), loss)
+
+
 def _train(
     windows: Windows,
     base: NDArray[np.float64],
@@ -172,6 +208,7 @@ def _train(
     batch_size: int,
     weights: ReplicaWeights | None,
     course: Course,
+    apart: Apart | None,
 ) -> tuple[ForecastNetwork, Trained]:
     network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights")))
     counted = np.ones((len(windows), 1)) if weights is None else weights.weight
@@ -190,7 +227,8 @@ def _train(
         for shard in shards
     ]
     optimizer = ShardedOptimizer([NetworkOptimizer(shard.network, shard.network.encoder) for shard in shards])
-    trained = train(optimizer, ShardedObjective(objectives), course)
+    judge = None if apart is None or not len(apart.windows) else _judge(objectives, shards, apart, design)
+    trained = train(optimizer, ShardedObjective(objectives), course, judge=judge)
     if course.checkpoint is not None:
         course.checkpoint.unlink(missing_ok=True)
     return join_replicas(network, shards, plan.device).eval(), trained
