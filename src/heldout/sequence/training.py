@@ -35,7 +35,7 @@ _COOLING = 0.4
 _SAVE_EVERY = 10.0
 _KEEP_EVERY = 50
 _NO_END = 10**12
-_FIRST_LOOK, _LOOK_AGAIN, _LEAST_LOOKS, _PATIENCE = 12, 1.25, 4, 2.0
+_FIRST_LOOK, _LOOK_AGAIN, _LEAST_STEPS, _PATIENCE = 12, 1.25, 72, 2.0
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Judge:
 
     def is_over(self, step: int) -> bool:
         """Say whether the best lies so far back that going on is of no use."""
-        return len(self.losses) >= _LEAST_LOOKS and step >= _PATIENCE * self.best_step
+        return step >= _LEAST_STEPS and step >= _PATIENCE * self.best_step
 
 
 class _Run:
