@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from heldout._random import stream
 from heldout.errors import InvalidInput
-from heldout.sequence.baselines import BASELINES, RULES, FittedBaseline
+from heldout.sequence.baselines import BASELINES, FittedBaseline
 from heldout.sequence.cutting import known_before
 from heldout.sequence.error_parts import ErrorParts, measure_parts
 from heldout.sequence.fitted import Forecasts
@@ -26,7 +26,7 @@ from heldout.sequence.fitting import learnable
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.measures import Measures, measure, naive_scale
 from heldout.sequence.sequences import Sequences
-from heldout.sequence.stage_zero import window_losses
+from heldout.sequence.stage_zero import fit_baselines, window_losses
 from heldout.sequence.windows import Windows, all_origins
 from heldout.sequence.worth import Improvement, paired_improvement
 
@@ -187,7 +187,7 @@ def run_backtest(
         fitted_at = fit_at(known)
         first = first or (known, fitted_at)
         parts.append((rows, fitted_at.forecast(asked)))
-        for name, fitted in fit_baselines(known, horizon).items():
+        for name, fitted in _baselines(known, horizon).items():
             others[name][rows] = window_losses(asked, fitted.predict(asked), point_loss)
     found = _joined(parts)
     scale = np.full((sequences.n_series, sequences.n_variables), np.nan)
@@ -235,13 +235,10 @@ def _parts_of(
     return compute
 
 
-def fit_baselines(sequences: Sequences, horizon: int) -> dict[str, FittedBaseline]:
+def _baselines(sequences: Sequences, horizon: int) -> dict[str, FittedBaseline]:
     """Fit every baseline on the rows known."""
     windows = learnable(sequences, horizon)
-    folds = fold_windows(windows)
-    return {
-        name: baseline().fit(windows, folds) for name, baseline in BASELINES.items() if len(windows) or name in RULES
-    }
+    return fit_baselines(windows, fold_windows(windows))
 
 
 def _joined(parts: list[tuple[NDArray[np.intp], Forecasts]]) -> Forecasts:

@@ -54,8 +54,8 @@ class Forecaster(BaseEstimator):
     quantiles : sequence of float
         Levels to forecast; they never cross.
     stage0 : str or None, default "auto"
-        "last-value", "seasonal-naive", "drift", "theta", "ridge", "boosting"; "auto" takes the one with the least loss
-        on the tail; None trains attention alone, from the last value, and keeps it.
+        "last-value", "seasonal-naive", "drift", "theta", "ridge", "theta-and-ridge" (their mean), "boosting"; "auto"
+        takes the one with the least loss on the tail; None trains attention alone, from the last value, and keeps it.
     season : int or "auto"
         Steps of a season.
     loss : {"quantile", "absolute_error", "squared_error"}

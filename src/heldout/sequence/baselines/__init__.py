@@ -4,6 +4,7 @@ Each learns from windows and predicts windows. What it says of the windows it le
 network trained on in-sample predictions would learn to trust them too much.
 """
 
+from heldout.sequence.baselines.combination import Combination
 from heldout.sequence.baselines.naive import Drift, LastValue, SeasonalNaive
 from heldout.sequence.baselines.protocol import Baseline, FittedBaseline
 from heldout.sequence.baselines.ridge import RidgeOnLags
@@ -13,6 +14,7 @@ __all__ = [
     "BASELINES",
     "RULES",
     "Baseline",
+    "Combination",
     "Drift",
     "FittedBaseline",
     "LastValue",
@@ -28,6 +30,7 @@ BASELINES: dict[str, type] = {
     "drift": Drift,
     "theta": Theta,
     "ridge": RidgeOnLags,
+    "theta-and-ridge": Combination,
 }
 
 #: Those that learn nothing from other windows, and so need none.
