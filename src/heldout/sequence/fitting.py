@@ -87,8 +87,8 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     if not len(learn):
         note = "no series is long enough to learn from: stage 0 stands alone, uncalibrated"
         return FitResult(alone, alone, tail, zero, (), None, False, None, (*sequences.notes, note))
-    design, batch_size = choose_design(learn, plan)
     budget = (plan.time_budget - (time.perf_counter() - began)) * _SHARE_OF_TRAINING
+    design, batch_size = choose_design(learn, plan, budget)
     train, apart = set_apart(learn)
     network = fit_network(
         learn.take(train),

@@ -27,14 +27,14 @@ from heldout.sequence.sharding import (
     join_replicas,
     split_replicas,
 )
+from heldout.sequence.sizes import sizes_for
 from heldout.sequence.training import Course, Judge, Trained, train
 from heldout.sequence.windows import Windows
 
 __all__ = ["Apart", "FittedNetwork", "choose_design", "fit_network"]
 
-_WIDTH, _DEPTH, _HEAD = 64, 2, 16
+_HEAD = 16
 _LONGEST, _MOST_TOKENS = 512, 36
-_ROWS_OF_A_STEP = 256
 _MOST_EPOCHS = 12
 
 
@@ -75,7 +75,7 @@ class FittedNetwork:
     notes: tuple[str, ...] = ()
 
 
-def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
+def choose_design(windows: Windows, plan: FitPlan, budget: float) -> tuple[Design, int]:
     """Choose every size that the plan leaves open.
 
     Parameters
@@ -83,6 +83,8 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
     windows : Windows
         To be learned from.
     plan : FitPlan
+    budget : float
+        Seconds of one training.
 
     Returns
     -------
@@ -94,6 +96,7 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
     room = int(np.quantile(sequences.lengths, 0.75)) - horizon
     wanted = max(3 * sequences.season, 7 * horizon // 2)
     length = plan.context or int(np.clip(wanted, 4, max(4, min(room, _LONGEST))))
+    patch = _patch(length + horizon, sequences.season)
     shape = Shape(
         length,
         horizon,
@@ -102,13 +105,13 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
         tuple(len(layout.levels.get(column, ())) for column in layout.known),
         tuple(len(layout.levels.get(column, ())) for column in layout.static),
     )
-    width = plan.width or _WIDTH
+    sizes = sizes_for(windows, plan, -(-length // patch) + -(-horizon // patch), budget)
     design = Design(
         shape,
-        _patch(length + horizon, sequences.season),
-        width,
-        plan.depth or _DEPTH,
-        max(1, width // _HEAD),
+        patch,
+        sizes.width,
+        sizes.depth,
+        max(1, sizes.width // _HEAD),
         len(plan.levels),
         int(np.argmin(np.abs(plan.levels - 0.5))),
         plan.replicas,
@@ -116,8 +119,7 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
         plan.encoder,
         plan.dropout,
     )
-    rows = plan.batch_size or max(8, _ROWS_OF_A_STEP // sequences.n_variables)
-    return design, min(rows, len(windows))
+    return design, sizes.batch_size
 
 
 def _patch(steps: int, season: int) -> int:

@@ -42,12 +42,9 @@ class FittedCombination:
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FittedCombination:
         """Return the combination of these parts."""
-        classes = (FittedTheta, FittedRidge)
-        parts = []
-        for k, (one, own) in enumerate(zip(classes, meta["parts"], strict=True)):
-            mine = {name.removeprefix(f"{k}."): a for name, a in arrays.items() if name.startswith(f"{k}.")}
-            parts.append(one.from_parts(own, mine))
-        return cls(parts)
+        theta, ridge = meta["parts"]
+        own = [{n.removeprefix(f"{k}."): a for n, a in arrays.items() if n.startswith(f"{k}.")} for k in (0, 1)]
+        return cls((FittedTheta.from_parts(theta, own[0]), FittedRidge.from_parts(ridge, own[1])))
 
 
 @dataclass(frozen=True)
