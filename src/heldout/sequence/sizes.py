@@ -27,7 +27,7 @@ _SMALL, _USUAL, _DEEP = (32, 1), (64, 2), (128, 4)
 _PASSES_OF_DEEP = 24
 _WINDOWS_OF_DEEP = 100_000
 # Matrices of a network are small, and much of a step is no product: of the speed of a large product this share is seen.
-_SHARE_OF_PEAK = 0.15
+_SHARE_OF_PEAK = 0.35
 
 
 @dataclass(frozen=True)
