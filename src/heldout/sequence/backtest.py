@@ -21,6 +21,7 @@ from heldout.sequence.baselines import BASELINES, RULES, FittedBaseline
 from heldout.sequence.cutting import known_before
 from heldout.sequence.fitted import Forecasts
 from heldout.sequence.folds import fold_windows
+from heldout.sequence.learned_windows import least_context, most_windows, thinned
 from heldout.sequence.measures import Measures, measure, naive_scale
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.stage_zero import window_losses
@@ -191,9 +192,6 @@ def run_backtest(
 
 def fit_baselines(sequences: Sequences, horizon: int) -> dict[str, FittedBaseline]:
     """Fit every baseline on the rows known."""
-    from heldout.sequence.fitting import least_context, most_windows
-    from heldout.sequence.tail import thinned
-
     windows = all_origins(sequences, horizon, least_context=least_context(sequences))
     windows = thinned(windows, most_windows(windows))
     folds = fold_windows(windows)

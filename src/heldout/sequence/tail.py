@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from heldout.sequence.learned_windows import thinned
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.windows import Windows, all_origins
 
@@ -49,11 +49,3 @@ def split_tail(sequences: Sequences, horizon: int, least_context: int) -> tuple[
     every = all_origins(sequences, horizon)
     tail = every.take((every.origin >= border[every.series] - 1) & (spared[every.series] > 0))
     return learn, thinned(tail, _MOST_TAIL_WINDOWS)
-
-
-def thinned(windows: Windows, most: int) -> Windows:
-    """Return at most so many windows, evenly spaced; always the last of all."""
-    if len(windows) <= most:
-        return windows
-    chosen: NDArray[np.intp] = np.unique(np.round(np.linspace(len(windows) - 1, 0, most)).astype(np.intp))
-    return windows.take(chosen)
