@@ -87,8 +87,8 @@ def rate_at(step: int, n_steps: int) -> float:
 
     Examples
     --------
-    >>> [round(rate_at(step, 1000), 3) for step in (0, 19, 500, 600, 800, 999)]
-    [0.05, 1.0, 1.0, 1.0, 0.5, 0.002]
+    >>> [round(rate_at(step, 1000), 4) for step in (0, 19, 500, 600, 800, 999)]
+    [0.05, 1.0, 1.0, 1.0, 0.5, 0.0025]
     """
     rising = min(1.0, (step + 1) / _WARM_UP)
     falling = min(1.0, (n_steps - step) / max(1.0, _COOLING * n_steps))
