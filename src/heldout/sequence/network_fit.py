@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from heldout.sequence.training import Course, Trained, train
 from heldout.sequence.windows import Windows
 
 __all__ = ["FittedNetwork", "choose_design", "fit_network"]
+
+Progress = Callable[[int, int | None], None]
 
 _WIDTH, _DEPTH, _HEAD = 64, 2, 16
 _LONGEST, _MOST_TOKENS = 512, 36
@@ -113,6 +116,7 @@ def fit_network(
     budget: float,
     n_steps: int | None,
     checkpoint: Path | None = None,
+    progress: Progress | None = None,
 ) -> FittedNetwork:
     """Train a network on what stage 0 gets wrong; where memory runs out, again with smaller batches.
 
@@ -129,6 +133,8 @@ def fit_network(
         Seconds, where `n_steps` is None.
     n_steps : int or None
     checkpoint : Path, optional
+    progress : callable, optional
+        As `train` takes it.
     """
     weights = None
     if design.replicas > 1:
@@ -137,7 +143,7 @@ def fit_network(
     while True:
         try:
             course = Course(n_steps, max(budget, 1.0), _most_steps(windows, batch_size), checkpoint)
-            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course)
+            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course, progress)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
             if batch_size == 1 or not _is_memory(problem):
                 raise
@@ -171,6 +177,7 @@ def _train(
     batch_size: int,
     weights: ReplicaWeights | None,
     course: Course,
+    progress: Progress | None,
 ) -> tuple[ForecastNetwork, Trained]:
     network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights"))).to(plan.device)
     network.train()
@@ -184,7 +191,7 @@ def _train(
         batch_size=batch_size,
         seed=stream_seed(plan.seed, "batches"),
     )
-    trained = train(NetworkOptimizer(network, network.encoder), objective, course)
+    trained = train(NetworkOptimizer(network, network.encoder), objective, course, progress=progress)
     if course.checkpoint is not None:
         course.checkpoint.unlink(missing_ok=True)
     return network.eval(), trained
