@@ -45,6 +45,10 @@ LABELS = {
 }
 
 
+#: What others have to beat.
+NAIVE = ("last-value", "seasonal-naive", "drift")
+
+
 @dataclass(frozen=True, eq=False)
 class LearningPart:
     """The windows of the rows before the border, and again without their own tail, on which quantiles are set right."""
@@ -119,7 +123,7 @@ def choose_forecasters(entries: Sequence[str] | None, season: int) -> tuple[list
     for name in names or ():
         if name not in FORECASTERS:
             raise InvalidInput(f"unknown candidate {name!r} of a forecast: choose from {', '.join(FORECASTERS)}")
-    chosen = [name for name in FORECASTERS if names is None or name in names or name in RULES]
+    chosen = [name for name in FORECASTERS if names is None or name in names or name in NAIVE]
     if season == 1:
         chosen.remove("seasonal-naive")
         return chosen, ["the seasonal naive forecast: no season was found, so it is the last value"]
@@ -177,7 +181,7 @@ def score_alone(name: str, alone: FittedAlone, tested: Windows, began: float) ->
     return ForecastScored(
         name,
         LABELS.get(name, name),
-        name in RULES,
+        name in NAIVE,
         alone.forecast,
         found,
         1 if name in RULES else 2,

@@ -13,6 +13,7 @@ from heldout.auditing.forecast_metrics import ForecastMetric
 from heldout.auditing.forecast_origins import HeldOutEnd
 from heldout.auditing.forecast_reading import SeriesTable
 from heldout.auditing.forecast_selection import Estimate, ForecastSelection
+from heldout.auditing.forecast_wording import time_words
 from heldout.auditing.shortfall import EMPTY
 from heldout.sequence.sequences import Sequences
 
@@ -29,7 +30,6 @@ __all__ = [
 CONDITIONAL = "conditional on the periods seen"
 NO_PARTS = "errors of forecasts are not split into variance and bias"
 NO_RANDOM_SPLIT = "neighbouring windows share most of their values: what a random split would promise is not measured"
-NO_TRAINING_ERROR = f"{CONDITIONAL}: a bootstrap over blocks of time, the same for all series"
 TOO_FEW = "there is no interval: {n} blocks of a horizon, or series, are too few"
 
 
@@ -57,7 +57,7 @@ def data_section(table: SeriesTable, name: str) -> dict[str, Any]:
 def split_section(sequences: Sequences, held: HeldOutEnd, confidence_level: float) -> dict[str, Any]:
     """Describe what was held out."""
     if held.together:
-        border = sequences.time_of(np.array([sequences.count.max() - held.n_steps + 1]))[0]
+        border = time_words(sequences, sequences.count.max() - held.n_steps + 1)
         which = f"values from {border} on are forecast"
     else:
         which = "the last values of each series are forecast (series end at different times)"

@@ -12,7 +12,7 @@ from heldout.auditing.request import Request
 from heldout.errors import DataError, InvalidInput
 from heldout.sequence.reading import read_sequences
 from heldout.sequence.sequences import Sequences
-from heldout.table import Table
+from heldout.table import Schema, Table
 from heldout.table.names import known_name
 from heldout.table.target import make_target
 
@@ -30,6 +30,8 @@ class SeriesTable:
     Parameters
     ----------
     sequences : Sequences
+    schema : Schema
+        Of the rows with a target.
     source : str
     sha256 : str or None
     n_rows : int
@@ -43,6 +45,7 @@ class SeriesTable:
     """
 
     sequences: Sequences
+    schema: Schema
     source: str
     sha256: str | None
     n_rows: int
@@ -82,6 +85,7 @@ def read_series(table: Table, request: Request) -> SeriesTable:
     unused = tuple(name for name in free if name not in static)
     return SeriesTable(
         sequences=sequences,
+        schema=kept.schema,
         source=table.source,
         sha256=table.sha256,
         n_rows=kept.n_rows,

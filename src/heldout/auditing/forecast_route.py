@@ -32,8 +32,8 @@ def names_of(candidates: Sequence[Any] | None) -> list[Any] | None:
 def asks_for_forecast(request: Request, candidates: Sequence[Any] | None) -> bool:
     """Say whether time, horizon and candidates ask for forecasts; the target is looked at later.
 
-    A time column and a horizon do, unless every candidate named is one for tables, future rows are said to be no
-    later ones, or classes are asked for.
+    A time column and a horizon do, unless every candidate named is one for tables (and no column known in advance is
+    named), future rows are said to be no later ones, or classes are asked for.
 
     Raises
     ------
@@ -54,7 +54,8 @@ def asks_for_forecast(request: Request, candidates: Sequence[Any] | None) -> boo
             f"candidate {own[0]!r} forecasts series and {_shown(others[0])} does not: name only forecasters "
             f"({', '.join(FORECASTERS)}), or only candidates for tables"
         )
-    return bool(own)
+    # A column known in advance means nothing to a table, so then the names that both have are those of forecasters.
+    return bool(own) or (bool(request.known) and not others)
 
 
 def _shown(entry: Any) -> str:

@@ -85,8 +85,8 @@ class ForecastRun:
         names = self.names(entries, series.sequences.season)
         alone, scored = self.score(names, part, held)
         self.attend(names, part, alone, scored, held)
-        shown = self.choose(scored, held)
-        best = self.fit(shown, series.sequences, held)
+        shown = self.choose(scored, held, len(part.inner))
+        best = self.fit(shown, series, held)
         document = self.assemble(series, report, shown, label)
         return Audit(
             document=document,
@@ -199,7 +199,7 @@ class ForecastRun:
             steps,
         )
 
-    def choose(self, scored: Mapping[str, ForecastScored], held: HeldOutEnd) -> Shown:
+    def choose(self, scored: Mapping[str, ForecastScored], held: HeldOutEnd, n_learned: int) -> Shown:
         """Choose the winner; nothing can be said without it, so an interrupt only ends what would come after."""
         scale = scales_before(held.learned, held.scale_of)
         losses = {
@@ -214,7 +214,8 @@ class ForecastRun:
         self.plan.candidates = list(scored)
         self.plan.fits += sum(one.n_fits for one in scored.values())
         self.clock.finish_stage("choice")
-        return Shown(scored, selection, held, self.metric, scale, self.plan.network, self.why_no_attention)
+        tried = self.plan.network if ATTENTION in scored else None
+        return Shown(scored, selection, held, self.metric, scale, tried, n_learned, self.why_no_attention)
 
     def _selection(
         self, scored: Mapping[str, ForecastScored], losses: Mapping[str, Any], held: HeldOutEnd
@@ -230,17 +231,17 @@ class ForecastRun:
             n_resamples=self.plan.n_resamples,
         )
 
-    def fit(self, shown: Shown, sequences: Sequences, held: HeldOutEnd) -> ForecastModel | None:
+    def fit(self, shown: Shown, series: SeriesTable, held: HeldOutEnd) -> ForecastModel | None:
         """Fit the chosen candidate on all rows, after an earlier interrupt too: one fit, and the model is kept."""
         self.progress("fitting", 0, 1)
         try:
-            fitted = fit_again(shown.winner, sequences, held.tested, self.attending())
+            fitted = fit_again(shown.winner, series.sequences, held.tested, self.attending())
         except KeyboardInterrupt:
             self.plan.interrupt("interrupted while the chosen model was fitted: there is no model file")
             return None
         self.plan.fits += 1
         self.clock.finish_stage("fitting")
-        return model_of(fitted, sequences, self.request.horizon)
+        return model_of(fitted, series.sequences, self.request.horizon, series.schema, self.request.n_jobs)
 
     def assemble(self, series: SeriesTable, report: IIDReport, shown: Shown, label: Label) -> dict[str, Any]:
         """Return the content of `report.json`: numbers first, then the sentences that are written from them."""

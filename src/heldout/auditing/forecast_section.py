@@ -15,7 +15,7 @@ from heldout.auditing.forecast_origins import HeldOutEnd
 from heldout.auditing.forecast_plan import NetworkSizes
 from heldout.auditing.forecast_route import ATTENTION
 from heldout.auditing.forecast_selection import Estimate, ForecastSelection
-from heldout.auditing.forecast_wording import horizon_words
+from heldout.auditing.forecast_wording import ahead_words, horizon_words, time_words
 from heldout.sequence.measures import Measures, measure
 from heldout.sequence.windows import Windows
 
@@ -36,6 +36,7 @@ class Shown:
     metric: ForecastMetric
     scale: NDArray[np.float64]
     sizes: NetworkSizes | None
+    n_learned: int
     why_no_attention: str | None
 
     @property
@@ -56,6 +57,7 @@ def forecast_section(shown: Shown) -> dict[str, Any]:
     return {
         "horizon": windows.horizon,
         "horizon_words": horizon_words(sequences.step, windows.horizon),
+        "ahead_words": ahead_words(sequences.step, windows.horizon),
         "step": str(sequences.step),
         "season": sequences.season,
         "n_series": sequences.n_series,
@@ -95,15 +97,14 @@ def _origins(shown: Shown) -> dict[str, Any]:
     held, windows = shown.held, shown.held.tested
     sequences = windows.sequences
     count = sequences.count[windows.origin]
-    first, last = sequences.time_of(np.array([count.min() + 1, count.max() + windows.horizon]))
     return {
         "n_windows": len(windows),
         "n_origins": held.n_origins,
         "n_series": len(np.unique(windows.series)),
         "n_learned": held.learned.n_rows,
         "border": "one moment" if held.together else "each series",
-        "first": str(first),
-        "last": str(last),
+        "first": time_words(sequences, count.min() + 1),
+        "last": time_words(sequences, count.max() + windows.horizon),
         "n_steps": held.n_steps,
         "unit": shown.selection.unit,
         "n_units": shown.selection.n_units,
@@ -143,6 +144,7 @@ def _attention(shown: Shown) -> dict[str, Any]:
         "stage0": None if sizes is None else sizes.stage0,
         "stage0_label": None if sizes is None else shown.scored[sizes.stage0].label,
         "n_steps": None if sizes is None else sizes.n_steps,
+        "trained": None if sizes is None else sizes.n_steps * sizes.batch_size >= shown.n_learned,
         "context": None if sizes is None else sizes.context,
     }
 
@@ -173,16 +175,15 @@ def _example(shown: Shown, windows: Windows, place: int, what: str) -> dict[str,
     low, high = (int(np.argmin(np.abs(LEVELS - level))) for level in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
     found = shown.winner.found
     count = sequences.count[one.origin[0]]
-    ahead = np.arange(1, horizon + 1)
     return {
         "what": what,
         "series": sequences.name(int(one.series[0])),
-        "origin": str(sequences.time_of(np.array([count]))[0]),
+        "origin": time_words(sequences, count),
         "history": one.values(1 - n_history, 0)[0, :, 0].tolist(),
         "prediction": found.point[place, :, 0].tolist(),
         "low": found.quantiles[place, :, 0, low].tolist(),
         "high": found.quantiles[place, :, 0, high].tolist(),
         "actual": one.future()[0, :, 0].tolist(),
-        "first": str(sequences.time_of(np.array([count + ahead[0]]))[0]),
-        "last": str(sequences.time_of(np.array([count + ahead[-1]]))[0]),
+        "start": time_words(sequences, count + 1 - n_history),
+        "end": time_words(sequences, count + horizon),
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from heldout.auditing.wording import interval, listed, percent
+from heldout.auditing.forecast_wording import share_words, side_word
+from heldout.auditing.wording import interval, listed
 
 __all__ = ["write_forecast_verdict"]
 
@@ -37,7 +38,7 @@ def _model(document: Mapping[str, Any]) -> str:
     winner, forecast = document["winner"], document["forecast"]
     level = document["split"]["confidence_level"]
     error = interval(winner["error"], winner["ci_low"], winner["ci_high"], level)
-    ahead = f"the next {forecast['horizon_words']}"
+    ahead = forecast["ahead_words"]
     name = winner["label"][0].upper() + winner["label"][1:]
     few = "; few periods: indicative" if winner["indicative"] else ""
     said = f"{winner['metric_label']} {error}, conditional on the periods seen{few}"
@@ -49,15 +50,11 @@ def _model(document: Mapping[str, Any]) -> str:
 def _skill(forecast: Mapping[str, Any]) -> str:
     """Say by how much the error lies below that of the last value and of the seasonal naive forecast."""
     named = [one for one in forecast["skill"] if one["name"] in ("last-value", "seasonal-naive")]
-    return listed([f"{_share(one)} {one['label']}" for one in named])
+    return listed([f"{_share(one)} {side_word(one['improvement'])} {one['label']}" for one in named])
 
 
 def _share(one: Mapping[str, Any]) -> str:
-    side = "below" if one["improvement"] >= 0 else "above"
-    if one["ci_low"] is None:
-        return f"{percent(abs(one['improvement']))} {side}"
-    ends = sorted([one["ci_low"], one["ci_high"]] if one["improvement"] >= 0 else [-one["ci_high"], -one["ci_low"]])
-    return f"{percent(abs(one['improvement']))} ({100 * ends[0]:.0f} to {100 * ends[1]:.0f}) {side}"
+    return share_words(one["improvement"], one["ci_low"], one["ci_high"])
 
 
 def _ties(winner: Mapping[str, Any]) -> str:
@@ -68,20 +65,15 @@ def _ties(winner: Mapping[str, Any]) -> str:
 def _attention(attention: Mapping[str, Any]) -> str | None:
     if not attention["tried"]:
         return None
-    share, against = attention["improvement"], attention["against_label"]
-    ends = attention["ci_low"], attention["ci_high"]
-    shown = percent(abs(share)) if ends[0] is None else f"{percent(abs(share))} ({_ends(share, *ends)})"
+    error = f"{_share(attention)} {side_word(attention['improvement'])} that of {attention['against_label']}"
+    if not attention["trained"]:
+        steps = attention["n_steps"]
+        return (
+            f"Whether attention is worth it cannot be told: the time budget had room for {steps:,} steps of training, "
+            "less than one pass through the table."
+        )
     if attention["worth_it"] is None:
-        return f"Whether attention is worth it cannot be told: too few periods (its error is {shown} {_side(share)})."
+        return f"Whether attention is worth it cannot be told: too few periods (its error is {error})."
     if attention["worth_it"]:
-        return f"Attention lowers the error of {against} by {shown}."
-    return f"Attention was not worth it: its error is {shown} {_side(share)} that of {against}."
-
-
-def _side(share: float) -> str:
-    return "below" if share >= 0 else "above"
-
-
-def _ends(share: float, low: float, high: float) -> str:
-    ends = (low, high) if share >= 0 else (-high, -low)
-    return f"{100 * ends[0]:.0f} to {100 * ends[1]:.0f}"
+        return f"Attention lowers the error of {attention['against_label']} by {_share(attention)}."
+    return f"Attention was not worth it: its error is {error}."
