@@ -7,6 +7,7 @@ action                when
 ``widen_intervals``   intervals held fewer values than they promise by more than 5 points
 ``forecast_often``    the error one step ahead is less than 0.8 of that at the end of the horizon
 ``known_columns``     columns were not used, since their future is not known
+``more_time``         attention had less than one pass through the table to learn from
 ``install_torch``     attention was not tried because torch is not installed
 ====================  =========================================================================
 """
@@ -48,7 +49,8 @@ def advise_forecast(document: Mapping[str, Any], unused: Sequence[str]) -> list[
     unused : sequence of str
         Columns that played no part.
     """
-    pieces = [_no_signal(document), _intervals(document), _often(document), _columns(unused), _torch(document)]
+    rules = (_no_signal, _intervals, _often, _more_time)
+    pieces = [*(rule(document) for rule in rules), _columns(unused), _torch(document)]
     return [piece for piece in pieces if piece is not None]
 
 
@@ -91,6 +93,17 @@ def _often(document: Mapping[str, Any]) -> dict[str, Any] | None:
         f"{number(error[-1])}."
     )
     return _piece("forecast_often", sentence, by_step["metric"], error[0])
+
+
+def _more_time(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    attention, budget = document["forecast"]["attention"], document["plan"]["time_budget"]
+    if not attention["tried"] or attention["trained"]:
+        return None
+    sentence = (
+        f"Give attention more time (--time-budget above {budget:g}): {attention['n_steps']:,} steps of training are "
+        "less than one pass through the table."
+    )
+    return _piece("more_time", sentence, "steps of training", float(attention["n_steps"]))
 
 
 def _columns(unused: Sequence[str]) -> dict[str, Any] | None:

@@ -24,6 +24,8 @@ __all__ = ["Shown", "forecast_section"]
 INTERVAL = 0.9
 _LEAST_HISTORY, _MOST_HISTORY = 12, 240
 _HARD = 0.9
+# Drawn step by step beside the winner.
+_LINES = ("last-value", "seasonal-naive", ATTENTION)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +117,8 @@ def _by_step(shown: Shown) -> dict[str, Any]:
     """Return the error of the candidates at each step ahead, of those whose lines are drawn."""
     truth = shown.held.tested.future()
     squared = shown.metric.loss == "squared_error"
-    names = dict.fromkeys((shown.winner.name, *shown.selection.skill, *(ATTENTION,) * (ATTENTION in shown.scored)))
+    wanted = (shown.winner.name, *_LINES)
+    names = dict.fromkeys(name for name in wanted if name in shown.scored)
     lines = []
     for name in names:
         error = np.abs(shown.scored[name].found.point - truth)
