@@ -110,7 +110,7 @@ def _columns(unused: Sequence[str]) -> dict[str, Any] | None:
     if not unused:
         return None
     listed = ", ".join(unused[:4]) + (f" and {len(unused) - 4} more" if len(unused) > 4 else "")
-    sentence = f"Name the columns whose future is known in advance (--known), if any: {listed} were not used."
+    sentence = f"Name the columns whose future is known in advance (--known), if there are any; not used: {listed}."
     return _piece("known_columns", sentence, "columns not used", float(len(unused)))
 
 

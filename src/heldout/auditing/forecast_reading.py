@@ -15,6 +15,7 @@ from heldout.sequence.sequences import Sequences
 from heldout.table import Schema, Table
 from heldout.table.names import known_name
 from heldout.table.target import make_target
+from heldout.table.timing import is_calendar
 
 __all__ = ["SeriesTable", "read_series", "with_target"]
 
@@ -75,7 +76,9 @@ def read_series(table: Table, request: Request) -> SeriesTable:
     kept, n_missing = with_target(table, request.target)
     if not kept.n_rows:
         raise DataError(f"target {request.target!r} is missing in all {table.n_rows} rows: choose another target")
-    make_target(kept.frame[request.target], kept.schema[request.target], kept.place, task="regression", positive=None)
+    column = kept.schema[request.target]
+    make_target(kept.frame[request.target], column, kept.place, task="regression", positive=request.positive)
+    _check_calendar(kept, request.time)
     free = _free_columns(table, request)
     static = _static_columns(kept, request.group, free)
     sequences = read_sequences(
@@ -118,6 +121,15 @@ def _check_roles(table: Table, request: Request) -> None:
             known_name(name, names, role)
             if name in table.unread and role != "drop":
                 raise DataError(table.unread[name])
+
+
+def _check_calendar(table: Table, time: Sequence[str]) -> None:
+    """Refuse columns that order rows but tell no distances: there is no next step after them."""
+    if len(time) > 1 and not is_calendar(table.frame, [table.schema[name] for name in time]):
+        raise DataError(
+            f"time {' + '.join(time)!r} orders rows but is no calendar: forecasts need one column of dates or numbers, "
+            "or columns of year, month, day, hour without a gap"
+        )
 
 
 def _free_columns(table: Table, request: Request) -> list[str]:

@@ -187,7 +187,8 @@ class ForecastRun:
         budget = max(1.0, min(_MOST_OF_BUDGET * self.clock.budget, left) / _RUNS)
 
         def steps(done: int, total: int | None) -> None:
-            self.progress("attention", done, total or done + 1)
+            # How many there will be is not known at first: then the stage is named without counting.
+            self.progress("attention", done if total else 0, total or 1)
 
         return Attending(
             self.request.horizon,

@@ -59,7 +59,8 @@ class ForecastSelection:
     attention_against : str or None
         The best of the others.
     shift : float
-        What having won adds to the winner's mean loss; 0 where blocks are too few.
+        What having won adds to the winner's mean loss; 0 where there are fewer than 10 blocks, from which it would be
+        mostly noise.
     share_won : mapping of str to float
     n_units : int
     unit : {"block of time", "series"}
@@ -144,7 +145,7 @@ def choose_forecaster(
         skill={name: drawn.improvement(winner, name) for name in naive if name != winner},
         attention=None if against is None else drawn.improvement(ATTENTION, against),
         attention_against=against,
-        shift=shift if drawn.has_intervals else 0.0,
+        shift=shift if drawn.sums.n_units >= _FEW_UNITS else 0.0,
         share_won=won,
         n_units=drawn.sums.n_units,
         unit=drawn.sums.unit,
@@ -219,7 +220,7 @@ def _correction(
     n_resamples: int,
 ) -> tuple[float, dict[str, float]]:
     """Return what having won flatters, in mean loss, and how often each candidate is chosen again."""
-    reach = np.array([gaps[name].value - (gaps[name].ci_low or gaps[name].value) for name in names])
+    reach = np.array([0.0 if gap.ci_low is None else gap.value - gap.ci_low for gap in (gaps[name] for name in names)])
 
     def choose(losses: WeightedLosses) -> NDArray[np.intp]:
         means = losses.mean_losses
