@@ -8,6 +8,8 @@ from heldout.report.displays.candidates import CandidatesDisplay
 from heldout.report.displays.confusion import ConfusionDisplay
 from heldout.report.displays.differences import DifferencesDisplay
 from heldout.report.displays.display import Display
+from heldout.report.displays.forecast import ForecastDisplay
+from heldout.report.displays.horizon_error import HorizonErrorDisplay
 from heldout.report.displays.optimism import OptimismDisplay
 from heldout.report.displays.order import OrderDisplay
 from heldout.report.displays.parts import PartsDisplay
@@ -18,6 +20,8 @@ __all__ = [
     "ConfusionDisplay",
     "DifferencesDisplay",
     "Display",
+    "ForecastDisplay",
+    "HorizonErrorDisplay",
     "OptimismDisplay",
     "OrderDisplay",
     "PartsDisplay",
