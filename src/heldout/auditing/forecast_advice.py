@@ -57,13 +57,12 @@ def advise_forecast(document: Mapping[str, Any], unused: Sequence[str]) -> list[
 def _no_signal(document: Mapping[str, Any]) -> dict[str, Any] | None:
     winner = document["winner"]
     ends = winner["improvement_ci"]
+    if winner["ci_low"] is None:
+        sentence = f"Collect more periods: whether anything beats {winner['baseline_label']} cannot be told yet."
+        return _piece("no_signal", sentence, winner["metric"], None, "no intervals from so few periods")
     if winner["is_baseline"]:
         sentence = f"Use {winner['label']}, or look for columns known in advance: nothing tried forecasts better."
         return _piece("no_signal", sentence, winner["metric"], winner["error"])
-    if ends is None:
-        sentence = f"Collect more periods: whether anything beats {winner['baseline_label']} cannot be told yet."
-        reason = "no interval of the improvement from so few periods"
-        return _piece("no_signal", sentence, winner["metric"], None, reason)
     if ends[0] > 0:
         return None
     sentence = f"Look for columns known in advance: nothing was shown to beat {winner['baseline_label']}."

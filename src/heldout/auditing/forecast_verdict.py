@@ -40,6 +40,11 @@ def _model(document: Mapping[str, Any]) -> str:
     error = interval(winner["error"], winner["ci_low"], winner["ci_high"], level)
     ahead = forecast["ahead_words"]
     name = winner["label"][0].upper() + winner["label"][1:]
+    if winner["ci_low"] is None:
+        return (
+            f"{name} erred least in forecasts of {ahead}: {winner['metric_label']} {error}, from too few periods to "
+            "tell candidates apart."
+        )
     few = "; few periods: indicative" if winner["indicative"] else ""
     said = f"{winner['metric_label']} {error}, conditional on the periods seen{few}"
     if winner["is_baseline"]:
