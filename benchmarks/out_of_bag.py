@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 from machine import append_row, commit, now, processor, rows_of, usable_processors, versions
-from out_of_bag_cells import DEVELOPMENT, OPEN, QUOTED, Cell, Table
+from out_of_bag_cells import DEVELOPMENT, OPEN, OVERFITTED, QUOTED, Cell, Table
 from scipy.special import log_expit, log_softmax
 
-from heldout.generalization import corrected_log_losses, corrected_squared_losses, out_of_bag_error
+from heldout.generalization import corrected_losses, out_of_bag_error
 from heldout.trees import Binned, Growth, Objective, Replication, grow_replicas
 
 RESULTS = Path(__file__).parent / "results" / "out_of_bag.jsonl"
-PARTS = {"development": DEVELOPMENT, "quoted": QUOTED, "open": OPEN}
+PARTS = {"development": DEVELOPMENT, "quoted": QUOTED, "overfitted": OVERFITTED, "open": OPEN}
 MOST_ROUNDS, PATIENCE = 300, 20
 QUICK_RUNS = 20
 
@@ -44,6 +44,13 @@ def losses_of(scores: Any, y: Any, n_classes: int) -> Any:
     if not n_classes:
         return np.square(scores[0] - y)
     return -log_probability(scores)[np.arange(len(y)), y.astype(int)]
+
+
+def losses_of_single(members: Any, table: Table, out: Any, n_classes: int) -> Any:
+    """Return the mean loss, row by row, of the members that have the row out of bag."""
+    scores = members.raw(table.X).reshape(*out.shape, -1)
+    losses = [losses_of(scores[:, k].T, table.y, n_classes) for k in range(out.shape[1])]
+    return np.average(losses, axis=0, weights=out.T)
 
 
 def known_error(scores: Any, fresh: Table, n_classes: int) -> float | None:
@@ -71,22 +78,19 @@ def one_run(cell: Cell, seed: int) -> dict[str, Any]:
     (grown,) = grow_replicas(
         Binned.from_array(learned.X),
         Objective(loss, learned.y, n_outputs=n_outputs),
-        Growth(MOST_ROUNDS if cell.stops else cell.rounds, max_leaves=cell.leaves),
+        Growth(MOST_ROUNDS if cell.stops else cell.rounds, max_leaves=cell.leaves, least_count=cell.least_count),
         replication,
     )
-    y = learned.y[grown.rows]
-    mean, variance, m = grown.mean, grown.variance, grown.n_members
-    if cell.n_classes:
-        losses = corrected_log_losses(y, mean, variance, m, cell.replicas)
-    else:
-        losses = corrected_squared_losses(y, mean[0], variance[0], m, cell.replicas)
+    judged, m = learned.of(grown.rows), grown.n_members
+    of_mean = losses_of(grown.mean, judged.y, cell.n_classes)
+    of_single = losses_of_single(grown.members, judged, weights[grown.rows] == 0, cell.n_classes)
     estimate = out_of_bag_error(
-        losses,
+        corrected_losses(of_mean, of_single, m, cell.replicas),
         metric="log_loss" if cell.n_classes else "mse",
         n_members=m,
         ensemble_size=cell.replicas,
         corrected=True,
-        units=None if learned.groups is None else learned.groups[grown.rows],
+        units=judged.groups,
     )
     scores = grown.averaged.raw(fresh.X).T
     on_fresh = losses_of(scores, fresh.y, cell.n_classes)
@@ -95,7 +99,7 @@ def one_run(cell: Cell, seed: int) -> dict[str, Any]:
         "low": estimate.ci_low,
         "high": estimate.ci_high,
         "standard_error": estimate.standard_error,
-        "uncorrected": float(losses_of(mean, y, cell.n_classes).mean()),
+        "uncorrected": float(of_mean.mean()),
         "fresh": float(on_fresh.mean()),
         "fresh_error": float(on_fresh.std() / np.sqrt(len(on_fresh))),
         "truth": known_error(scores, fresh, cell.n_classes),

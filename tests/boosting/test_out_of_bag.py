@@ -18,7 +18,7 @@ from heldout.errors import InvalidInput
 from heldout.resampling import Blocks, Disjoint, Groups, KFold, Subsample, find_resampling
 
 from reference.ensembles import assert_same_bits, same_bits
-from reference.out_of_bag import by_definition, codes_of, losses_of, more_members_change, stages
+from reference.out_of_bag import by_definition, codes_of, losses_of, stages
 
 KINDS = ("regression", "two", "five")
 N = 300
@@ -52,27 +52,17 @@ def test_attributes_are_what_they_are_defined_to_be(
     np.testing.assert_allclose(model.oob_std_, expected["std"], rtol=1e-6, atol=1e-9)
     assert np.array_equal(model.oob_members_, (bags == 0).sum(axis=1))
     judged = expected["m"] > 0
-    if kind == "regression":
-        paired = expected["m"] > 1
-        spread = expected["std"] ** 2
-        pooled = np.average(spread[paired], weights=(expected["m"] * weight - weight)[paired])
-        V = np.where(paired, spread, pooled)
-        D = np.where(paired, expected["of_pairs"], expected["of_single"] - pooled)
-        bagged, gain = np.average(D[judged], weights=weight[judged]), np.average(V[judged], weights=weight[judged])
-        np.testing.assert_allclose([model.error_if_bagged_, model.bagging_gain_], [bagged, gain], rtol=1e-9)
-        assert model.oob_error_.error == pytest.approx(bagged + gain / K, rel=1e-9)
-        assert model.oob_error_.metric == "mse"
-    else:
-        of_whole, of_endless = (
-            expected["of_mean"] + more_members_change(kind, raw, bags == 0, weight, size) for size in (K, np.inf)
-        )
-        error, bagged, single = (
-            np.average(losses[judged], weights=weight[judged])
-            for losses in (of_whole, of_endless, expected["of_single"])
-        )
-        np.testing.assert_allclose([model.error_if_bagged_, model.bagging_gain_], [bagged, single - bagged], rtol=1e-6)
-        assert model.oob_error_.error == pytest.approx(error)
-        assert model.oob_error_.metric == "log_loss"
+    paired = expected["m"] > 1
+    change = expected["of_single"] - expected["of_pairs"]  # for squared error the variance between replicas
+    pooled = np.average(change[paired], weights=(expected["m"] * weight - weight)[paired])
+    V = np.where(paired, change, pooled)
+    D = np.where(paired, expected["of_pairs"], expected["of_single"] - pooled)
+    bagged, single, error = (
+        np.average(losses[judged], weights=weight[judged]) for losses in (D, expected["of_single"], D + V / K)
+    )
+    np.testing.assert_allclose([model.error_if_bagged_, model.bagging_gain_], [bagged, single - bagged], rtol=1e-9)
+    assert model.oob_error_.error == pytest.approx(error, rel=1e-9)
+    assert model.oob_error_.metric == ("mse" if kind == "regression" else "log_loss")
     assert model.oob_error_.estimand == "error on new rows of the ensemble of 5"
     assert model.oob_error_.method == "out_of_bag"
     assert model.oob_error_.ci_low < model.oob_error_.error < model.oob_error_.ci_high
@@ -296,6 +286,20 @@ def test_rows_out_of_one_bag_each_are_judged_by_single_members(kind: str, small:
     assert model.oob_curve_.corrected_to == 1
     assert model.oob_curve_.members == 1
     assert np.isnan(model.oob_std_).all()
+
+
+def test_where_the_correction_would_pass_0_the_members_at_hand_are_judged() -> None:
+    """A small table on which a few rows lose much, and two members there do far better than one."""
+    rng = np.random.default_rng(56)
+    X = rng.normal(size=(60, 3))
+    y = (X[:, 0] > 0).astype(int)
+    model = BoostingClassifier(replicas=K, min_leaf_weight=5, random_state=56).fit(X, y)
+    judged = model.oob_members_ > 0
+    estimate, members = model.oob_error_, model.oob_members_[judged]
+    assert model.error_if_bagged_ + model.bagging_gain_ / K < 0  # what the correction comes to
+    assert estimate.error == pytest.approx(losses_of("two", y[judged], model.oob_prediction_[judged]).mean())
+    assert 0 <= estimate.ci_low <= estimate.error <= estimate.ci_high
+    assert f"of about {members.mean():.3g} members averaged, as many as have a row out of bag" in estimate.estimand
 
 
 @pytest.mark.parametrize("resampling", ["bootstrap", Blocks(7)])

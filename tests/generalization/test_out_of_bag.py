@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from heldout.errors import InvalidInput
-from heldout.generalization import corrected_squared_losses, out_of_bag_error
+from heldout.generalization import corrected_losses, out_of_bag_error
 from heldout.losses import METRICS
 
 from statistical import assert_rate, power
@@ -177,9 +177,8 @@ def test_a_planted_error_is_covered(seed):
         out = rng.random((size, n_rows)) < 0.368
         m = out.sum(axis=0)
         with np.errstate(invalid="ignore"):
-            mean = np.where(out, errors, 0).sum(axis=0) / m
-            variance = np.square(np.where(out, errors - mean, 0)).sum(axis=0) / (m - 1)
-        losses = corrected_squared_losses(np.zeros(n_rows), mean, variance, m, size)
+            mean, square = (np.where(out, each, 0).sum(axis=0) / m for each in (errors, errors**2))
+        losses = corrected_losses(mean**2, square, m, size)
         estimate = out_of_bag_error(losses, metric="mse", n_members=m, ensemble_size=size, corrected=True)
         hits += estimate.ci_low <= truth <= estimate.ci_high
         above += estimate.error > truth

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit, xlogy
+from scipy.special import expit, log_expit, xlogy
 
-from heldout.generalization import corrected_log_losses, corrected_squared_losses, out_of_bag_error
+from heldout.generalization import corrected_losses, out_of_bag_error
 from heldout.resampling import Bootstrap, Groups, Subsample
 from heldout.trees import Binned, Growth, Objective, Replication, grow_replicas
 
@@ -42,6 +42,10 @@ def rows(rng, n, n_classes, grouped):
     return X, centre + 0.5 * rng.normal(size=n // 8)[groups] + 0.7 * rng.normal(size=n), centre, 0.74, groups
 
 
+def losses_of(score, y, n_classes):
+    return -log_expit(np.where(y > 0, score, -score)) if n_classes else np.square(score - y)
+
+
 def one_run(cell, rng, seed):
     """Return the estimate and the error of the ensemble given what it has learned from."""
     n_classes, n, size, scheme, rounds, patience = cell
@@ -54,10 +58,11 @@ def one_run(cell, rng, seed):
         Growth(rounds),
         Replication(draw.weights, patience=patience),
     )
-    corrected = corrected_log_losses if n_classes else corrected_squared_losses
-    losses = corrected(y[grown.rows], grown.mean[0], grown.variance[0], grown.n_members, size)
+    losses = losses_of(grown.mean[0], y[grown.rows], n_classes)
+    members = grown.members.raw(X[grown.rows]).T
+    single = np.average(losses_of(members, y[grown.rows], n_classes), axis=0, weights=draw.weights[grown.rows].T == 0)
     estimate = out_of_bag_error(
-        losses,
+        corrected_losses(losses, single, grown.n_members, size),
         metric="log_loss" if n_classes else "mse",
         n_members=grown.n_members,
         ensemble_size=size,

@@ -36,7 +36,7 @@ def stages(model: Any, X: Any, n_replicas: int) -> NDArray[np.float64]:
 
 
 def by_definition(kind: str, codes: Any, raw: Any, out: Any) -> dict[str, Any]:
-    """Row by row, from the members that left the row out; squared errors by all pairs of two of these."""
+    """Row by row, from the members that left the row out. "of_pairs": the loss of endlessly many, from pairs of two."""
     prediction = np.full(values_of(kind, raw[:, 0]).shape, np.nan)
     std = prediction.copy()
     of_mean, of_single, of_pairs, m = (np.full(len(raw), np.nan) for _ in range(4))
@@ -51,9 +51,11 @@ def by_definition(kind: str, codes: Any, raw: Any, out: Any) -> dict[str, Any]:
             std[i] = each.std(axis=0, ddof=1)
         of_mean[i] = losses_of(kind, codes[[i]], prediction[[i]])[0]
         of_single[i] = np.mean([losses_of(kind, codes[[i]], value[None])[0] for value in each])
-        if kind == "regression" and len(own) > 1:
-            errors = each - codes[i]
-            of_pairs[i] = (errors.sum() ** 2 - (errors**2).sum()) / (len(own) * (len(own) - 1))
+        if len(own) > 1:
+            of_pairs[i] = of_mean[i] - (of_single[i] - of_mean[i]) / (len(own) - 1)
+            if kind == "regression":
+                errors = each - codes[i]
+                of_pairs[i] = (errors.sum() ** 2 - (errors**2).sum()) / (len(own) * (len(own) - 1))
     return {
         "prediction": prediction,
         "std": std,
@@ -62,18 +64,3 @@ def by_definition(kind: str, codes: Any, raw: Any, out: Any) -> dict[str, Any]:
         "of_pairs": of_pairs,
         "m": m,
     }
-
-
-def more_members_change(kind: str, raw: Any, out: Any, weight: Any, size: float) -> Any:
-    """To second order, by how much the log loss of `size` members differs from that of those that left a row out."""
-    scores = np.concatenate([np.zeros_like(raw), raw], axis=2) if kind == "two" else raw
-    m = out.sum(axis=1)
-    mean = np.stack([own[left].mean(axis=0) if left.any() else own[0] for own, left in zip(scores, out, strict=True)])
-    paired = m > 1
-    variance = np.zeros_like(mean)
-    variance[paired] = [scores[i, out[i]].var(axis=0, ddof=1) for i in np.flatnonzero(paired)]
-    pooled = np.average(variance[paired], axis=0, weights=((m - 1) * weight)[paired])
-    variance[~paired] = pooled
-    p = np.exp(mean - mean.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    return (p * (1 - p) * variance).sum(axis=1) / 2 * (1 / size - 1 / np.maximum(m, 1))

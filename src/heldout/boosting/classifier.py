@@ -53,8 +53,8 @@ class BoostingClassifier(ClassifierMixin, BoostedTrees):
     oob_members_ : array of int, shape (n_rows,)
     oob_curve_ : OutOfBagCurve
     oob_error_ : ErrorEstimate
-        Log loss on unseen rows, corrected to second order from the replicas that left a row out to all of them
-        (`heldout.generalization.corrected_log_losses`); for the rest as in `BoostingRegressor`.
+        Log loss on unseen rows, carried from the replicas that left a row out to all of them, which is approximate
+        (`heldout.generalization.corrected_losses`); for the rest as in `BoostingRegressor`.
     error_if_bagged_, bagging_gain_ : float
         Log loss of infinitely many replicas averaged, by the same correction, and by how much the mean loss of single
         replicas exceeds it; NaN where no row was left out by two.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.boosting.lessons import ClassLesson, Lesson
-from heldout.generalization.ensemble_losses import corrected_log_losses, corrected_squared_losses
+from heldout.generalization.ensemble_losses import corrected_losses
 from heldout.generalization.error_estimate import ErrorEstimate
 from heldout.generalization.out_of_bag import Kind, out_of_bag_error
 from heldout.losses import LOSSES
@@ -86,12 +86,11 @@ def curve_of(grown: GrownEnsemble, corrected_to: int | None) -> OutOfBagCurve:
 
 @dataclass(frozen=True)
 class _RowLosses:
-    """Losses of the rows that have a prediction out of bag: as judged, of infinitely many members, of single ones."""
+    """Of the rows that have a prediction out of bag: loss of the members' mean, mean loss of members, their spread."""
 
-    judged: NDArray[np.float64]
-    bagged: NDArray[np.float64]
-    single: NDArray[np.float64]
-    corrected: bool
+    of_mean: NDArray[np.float64]
+    of_single: NDArray[np.float64]
+    std: NDArray[np.float64]
 
 
 def judged_out_of_bag(
@@ -126,63 +125,51 @@ def judged_out_of_bag(
     refitted : bool
         Whether the model was fitted anew to all rows since.
     """
-    n_rows, rows = len(weight), grown.rows
+    n_rows, rows, m = len(weight), grown.rows, grown.n_members
     if isinstance(lesson, ClassLesson):
-        losses, std = _class_losses(lesson, grown, ensemble_size, member_scores, weight[rows])
+        losses = _class_losses(lesson, grown, member_scores)
     else:
-        losses, std = (
-            _squared_losses(lesson.target[rows], grown, ensemble_size, weight[rows]),
-            np.sqrt(grown.variance[0]),
-        )
+        losses = _squared_losses(lesson.target[grown.rows], grown)
+    carried, bagged = (
+        corrected_losses(losses.of_mean, losses.of_single, m, size, sample_weight=weight[rows])
+        for size in (ensemble_size, _ENDLESS)
+    )
+    # Where no row has two members nothing is known of what more would change, and a mean below 0 is no error: then the
+    # members that there are must do.
+    corrected = ensemble_size == 1 or bool(np.average(carried, weights=weight[rows]) >= 0.0)
     members = np.zeros(n_rows, dtype=np.int32)
-    members[rows] = grown.n_members
+    members[rows] = m
     labels, kind = units or (None, "groups")
     error = out_of_bag_error(
-        _of_all_rows(losses.judged, rows, n_rows),
+        _of_all_rows(carried if corrected else losses.of_mean, rows, n_rows),
         metric="log_loss" if lesson.loss == "log_loss" else "mse",
         n_members=members,
         ensemble_size=ensemble_size,
-        corrected=losses.corrected,
+        corrected=corrected,
         refitted=refitted,
         n_judged=n_judged,
         units=labels,
         kind=kind,
         sample_weight=weight,
     )
-    bagged, single = (float(np.average(each, weights=weight[rows])) for each in (losses.bagged, losses.single))
+    if_bagged, single = (float(np.average(each, weights=weight[rows])) for each in (bagged, losses.of_single))
     return OutOfBag(
         prediction=_of_all_rows(lesson.predictions(grown.mean.T), rows, n_rows),
-        std=_of_all_rows(std, rows, n_rows),
+        std=_of_all_rows(losses.std, rows, n_rows),
         members=members,
         error=error,
-        error_if_bagged=bagged,
-        bagging_gain=single - bagged,
+        error_if_bagged=if_bagged,
+        bagging_gain=single - if_bagged,
     )
 
 
-def _squared_losses(
-    target: NDArray[np.float64], grown: GrownEnsemble, ensemble_size: int, weight: NDArray[np.float64]
-) -> _RowLosses:
-    mean, variance, m = grown.mean[0], grown.variance[0], grown.n_members
-    if not (m > 1).any():
-        # Each row has one member: nothing tells how members differ, and the error is that of single ones.
-        single = np.square(mean - target)
-        return _RowLosses(single, np.full_like(single, np.nan), single, corrected=ensemble_size == 1)
-    judged, bagged, single = (
-        corrected_squared_losses(target, mean, variance, m, size, sample_weight=weight)
-        for size in (ensemble_size, _ENDLESS, 1)
-    )
-    return _RowLosses(judged, bagged, single, corrected=True)
+def _squared_losses(target: NDArray[np.float64], grown: GrownEnsemble) -> _RowLosses:
+    of_mean = np.square(grown.mean[0] - target)
+    variance, m = grown.variance[0], grown.n_members
+    return _RowLosses(of_mean, of_mean + np.where(m > 1, variance * (m - 1) / m, 0.0), np.sqrt(variance))
 
 
-def _class_losses(
-    lesson: ClassLesson,
-    grown: GrownEnsemble,
-    ensemble_size: int,
-    member_scores: MemberScores,
-    weight: NDArray[np.float64],
-) -> tuple[_RowLosses, NDArray[np.float64]]:
-    """Return losses, and the standard deviation of members' probabilities."""
+def _class_losses(lesson: ClassLesson, grown: GrownEnsemble, member_scores: MemberScores) -> _RowLosses:
     codes = lesson.codes[grown.rows]
     per_row = LOSSES["log_loss"].per_row
     single, std = np.empty(len(codes)), np.empty((len(codes), len(lesson.classes)))
@@ -190,19 +177,9 @@ def _class_losses(
         n, n_replicas, n_outputs = scores.shape
         probability = lesson.predictions(scores.reshape(-1, n_outputs))
         losses = per_row(np.repeat(codes[part], n_replicas), probability).reshape(n, n_replicas)
-        m = counts.sum(axis=1)
-        single[part] = np.where(counts, losses, 0.0).sum(axis=1) / m
-        probability = probability.reshape(n, n_replicas, -1)
-        std[part] = masked_std(probability, counts)
-    if not (grown.n_members > 1).any():
-        return _RowLosses(single, np.full_like(single, np.nan), single, corrected=ensemble_size == 1), std
-    if len(lesson.classes) == 1:  # predicted for sure, whatever the one score
-        return _RowLosses(single, single, single, corrected=True), std
-    judged, bagged = (
-        corrected_log_losses(codes, grown.mean, grown.variance, grown.n_members, size, sample_weight=weight)
-        for size in (ensemble_size, _ENDLESS)
-    )
-    return _RowLosses(single if ensemble_size == 1 else judged, bagged, single, corrected=True), std
+        single[part] = np.where(counts, losses, 0.0).sum(axis=1) / counts.sum(axis=1)
+        std[part] = masked_std(probability.reshape(n, n_replicas, -1), counts)
+    return _RowLosses(per_row(codes, lesson.predictions(grown.mean.T)), single, std)
 
 
 def masked_std(values: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -86,14 +86,15 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Loss on these rows after each round; not there where `X_val` was passed.
     oob_error_ : ErrorEstimate
         Mean squared error on unseen rows of the replicas averaged, with an interval. That a row is judged by few of
-        them is corrected for, unless no row was left out by two ("kfold"): its `estimand` says what it is. After
-        `early_stopping="out_of_bag"` it is the error before the leaves were recomputed from all rows, which lowers it,
-        and its rows have chosen the rounds, one number, which is not corrected for. With one replica it is the error of
-        one fitted to resampled rows, above that of the model.
+        them is corrected for, unless no row was left out by two ("kfold") or the corrected mean is below 0, as it can
+        be in small tables: its `estimand` says what it is. After `early_stopping="out_of_bag"` it is the error before
+        the leaves were recomputed from all rows, which lowers it, and its rows have chosen the rounds, one number,
+        which is not corrected for. With one replica it is the error of one fitted to resampled rows, above that of the
+        model.
     error_if_bagged_, bagging_gain_ : float
         Mean squared error of infinitely many replicas averaged, and what a single one adds to that: the variance
         between replicas; NaN where no row was left out by two. `oob_error_` is the first plus the second divided by
-        `replicas`. Replicas of one table do not tell bias and variance over tables.
+        `replicas`, unless that is below 0. Replicas of one table do not tell bias and variance over tables.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where `X` had column names.

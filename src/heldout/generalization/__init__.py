@@ -16,7 +16,7 @@ from heldout.generalization.out_of_fold import OutOfFold, out_of_fold
 
 if TYPE_CHECKING:
     from heldout.generalization.comparison import Comparison, compare
-    from heldout.generalization.ensemble_losses import corrected_log_losses, corrected_squared_losses
+    from heldout.generalization.ensemble_losses import corrected_losses
     from heldout.generalization.out_of_bag import out_of_bag_error
     from heldout.generalization.paired import (
         PairedDifference,
@@ -36,8 +36,7 @@ __all__ = [
     "SimplestTied",
     "TiedChoice",
     "compare",
-    "corrected_log_losses",
-    "corrected_squared_losses",
+    "corrected_losses",
     "error_from",
     "estimate_error",
     "holdout_error",
@@ -49,8 +48,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "corrected_log_losses": "ensemble_losses",
-    "corrected_squared_losses": "ensemble_losses",
+    "corrected_losses": "ensemble_losses",
     "out_of_bag_error": "out_of_bag",
     "Comparison": "comparison",
     "compare": "comparison",

@@ -70,7 +70,7 @@ def out_of_bag_error(
     ensemble_size : int
         Members in all.
     corrected : bool, default False
-        Whether the losses are those of the whole ensemble (`corrected_squared_losses`). The estimand says so;
+        Whether the losses are those of the whole ensemble (`corrected_losses`). The estimand says so;
         nothing else depends on it.
     refitted : bool, default False
         Whether the model has been fitted anew to all rows since its members were judged: its leaves, or all of it where
