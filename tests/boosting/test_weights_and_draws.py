@@ -82,3 +82,39 @@ def test_copies_draws_and_weight_multiply_whatever_a_byte_holds(times: int, weig
     counts = there * (1.0 if weight is None else weight)
     np.testing.assert_array_equal(bags.weights * factor[:, None], drawn * counts[:, None])
     np.testing.assert_array_equal(bags.copies_times_weight, counts)
+
+
+@pytest.mark.parametrize("resampling", ["bootstrap", "poisson", "subsample", None])
+@pytest.mark.parametrize(("heaviest", "copied"), [(15.0, True), (16.0, False)])
+def test_no_draw_decides_what_is_a_copy(resampling: Any, heaviest: float, copied: bool) -> None:
+    plan = BoostingRegressor(replicas=4, resampling=resampling)._plan(None)
+    weight = np.ones(N)
+    weight[0] = heaviest
+    for seed in range(50):
+        bags = draw_bags(TrainingSet(np.ones(N, dtype=np.uint8), weight, seed), plan)
+        assert (bags.factor is None) is copied
+        assert bags.count[0] == (15 if copied else 1)
+
+
+@pytest.mark.parametrize("drawn", [17, 18, 255])
+def test_rows_drawn_very_often_never_pass_a_byte(drawn: int) -> None:
+    bags = np.ones((N, 2))
+    bags[0], bags[1] = [drawn, 1], [0, 1]
+    weight = np.full(N, 15.0)
+    found = draw_bags(
+        TrainingSet(np.ones(N, dtype=np.uint8), weight, 0), BoostingRegressor(replicas=2, resampling=bags)._plan(None)
+    )
+    assert (found.factor is None) is (drawn == 17)
+    np.testing.assert_array_equal(found.weights * (1.0 if found.factor is None else found.factor[:, None]), bags * 15)
+
+
+@pytest.mark.parametrize("kind", ["regression", "two", "five"])
+def test_a_single_model_counts_rows_as_the_replicas_that_choose_its_rounds(
+    kind: str, make_table: Any, make_model: Any
+) -> None:
+    """One weight for all rows, too large for copies, scales the losses: leaves hold as many rows as without it."""
+    table = make_table(200, 0)
+    X, y = table.X, table.target_of(kind)
+    heavy = make_model(kind, n_trees=30, early_stopping="out_of_bag", random_state=0).fit(X, y, sample_weight=64.0)
+    plain = make_model(kind, n_trees=heavy.n_trees_, random_state=0).fit(X, y)
+    np.testing.assert_allclose(heavy.ensemble_.raw(X), plain.ensemble_.raw(X), rtol=1e-9, atol=1e-12)

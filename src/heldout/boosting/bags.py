@@ -20,6 +20,10 @@ __all__ = ["Bags", "TrainingSet", "draw_bags", "whole_set"]
 _EVALUATION_REPLICAS = 8
 """Replicas that choose the rounds of a single model."""
 
+_MOST_COPIES = MOST_TIMES // 16
+"""Copies of a row where replicas are drawn: so few that 17 draws of each fit a byte, for the luck of a draw must not
+decide what is a copy. A bootstrap draws a row more often with probability 6e-17; all weights are then factors."""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -81,12 +85,17 @@ class Bags:
         copies = self.count.astype(np.float64)
         return copies if self.factor is None else copies * self.factor
 
+    def whole(self, seed: int) -> Bags:
+        """Return what is fitted once the rounds are chosen, as one replica: rows count in it as in the others."""
+        count = self.refit_count
+        return Bags(count[:, None], np.zeros((len(count), 1), np.uint8), count, self.factor, (seed,))
+
 
 def whole_set(training: TrainingSet) -> Bags:
     """Return a training set as one replica that has every row."""
     rows = np.flatnonzero(training.times)
     ones = np.ones((len(rows), 1), dtype=np.uint8)
-    return _scattered(training, rows, ones, np.zeros_like(ones), (training.seed,))
+    return _scattered(training, rows, ones, np.zeros_like(ones), (training.seed,), MOST_TIMES)
 
 
 def draw_bags(training: TrainingSet, plan: FitPlan) -> Bags:
@@ -155,8 +164,9 @@ def _scattered(
     drawn: NDArray[np.uint8],
     left_out: NDArray[np.uint8],
     seeds: tuple[int, ...],
+    most_copies: int = _MOST_COPIES,
 ) -> Bags:
-    times, factor = _times_and_factor(training, rows, drawn.max(axis=1, initial=0))
+    times, factor = _times_and_factor(training, rows, drawn.max(axis=1, initial=0), most_copies)
     n_rows, n_replicas = len(training.times), drawn.shape[1]
     if len(rows) == n_rows and (times == 1).all():
         return Bags(drawn, left_out, times, factor, seeds)
@@ -171,25 +181,26 @@ def _scattered(
 
 
 def _times_and_factor(
-    training: TrainingSet, rows: NDArray[np.intp], most_drawn: NDArray[np.uint8]
+    training: TrainingSet, rows: NDArray[np.intp], most_drawn: NDArray[np.uint8], most_copies: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
     """Return how often each training row is there before any draw, and what multiplies its loss.
 
-    Whole-number weights are copies, as long as every product of copies and draws fits one byte.
+    Whole-number weights are copies where none passes `most_copies`, nor any product of copies and draws one byte.
     """
+
+    def fit(times: NDArray[Any]) -> bool:
+        copies = times.astype(np.float64)
+        return bool(copies.max(initial=0.0) <= most_copies and (copies * most_drawn).max(initial=0.0) <= MOST_TIMES)
+
     times = training.times[rows]
     if training.weight is None:
-        if _fit_one_byte(times, most_drawn):
+        if fit(times):
             return times, None
         return np.ones_like(times), training.times.astype(np.float64)
     weight = training.weight[rows]
     copies = times * weight
-    if (weight == np.floor(weight)).all() and _fit_one_byte(copies, most_drawn):
+    if (weight == np.floor(weight)).all() and fit(copies):
         return copies.astype(np.uint8), None
-    if _fit_one_byte(times, most_drawn):
+    if fit(times):
         return times, training.weight
     return np.ones_like(times), training.weight * training.times
-
-
-def _fit_one_byte(times: NDArray[Any], most_drawn: NDArray[np.uint8]) -> bool:
-    return bool((times.astype(np.float64) * most_drawn).max(initial=0.0) <= MOST_TIMES)

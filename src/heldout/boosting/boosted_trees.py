@@ -88,7 +88,8 @@ class BoostedTrees(FittedTrees):
             float32 and float64 are read in place; NaN is missing, infinities are values.
         y : array of numbers, or of labels for a classifier, shape (n_rows,)
         sample_weight : array of numbers, shape (n_rows,), optional
-            A whole number up to 255 equals that many copies of the row; other weights multiply its loss.
+            A whole number up to 255 equals that many copies of the row; other weights multiply its loss. Where replicas
+            are drawn, up to 15: if a weight is above that, all of them multiply losses.
         X_val, y_val : arrays, optional
             Rows to judge each round by; no tree is fitted to them.
         groups : array, shape (n_rows,), optional
@@ -162,8 +163,8 @@ class BoostedTrees(FittedTrees):
         ensemble_of : array of int, shape (n_sets,), optional
             Sets with one number, from 0 on, are averaged (by score); by default each is by itself.
         sample_weight : array of numbers, shape (n_rows,), optional
-            Whole numbers multiply `weights` (in sets where a product would pass 255 they multiply losses instead);
-            others multiply losses.
+            Whole numbers multiply `weights` (in sets where a product would pass 255, or 15 where the model draws
+            replicas, they multiply losses instead); others multiply losses.
         seeds : sequence of int, optional
             The `random_state` of each model; by default that of the estimator for all.
         groups : array, shape (n_rows,), optional

@@ -35,7 +35,7 @@ class BoostingRegressor(RegressorMixin, BoostedTrees):
         Most bins a feature is cut into, from 2 on. Missing values always have one of their own, so 254 and 255 both
         mean 254 bins of values.
     min_leaf_weight : float, default 20
-        Fewest training rows in a leaf, rounded up; at most 2^31. Whole-number weights count as copies,
+        Fewest training rows in a leaf, rounded up; at most 2^31. Whole-number weights count as copies (see `fit`),
         other weights as one row.
     l2 : float, default 0
         Added to the hessian of a leaf: shrinks the values of small leaves.

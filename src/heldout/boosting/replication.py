@@ -134,10 +134,7 @@ def _choose_then_fit(
     stage = _Stage(left_out=STOPS | (PREDICTED if keep else 0), patience=plan.patience, size=1, keep_trees=keep)
     judged = _grow(rows, plan, bags, silent, stage)
     stage = _Stage(rounds=tuple(each.n_rounds for each in judged), keep_trees=keep, callback=callback)
-    wholes = [
-        whole_set(replace(each, times=np.where(own.refit_count > 0, each.times, np.uint8(0))))
-        for each, own in zip(sets, bags, strict=True)
-    ]
+    wholes = [own.whole(each.seed) for each, own in zip(sets, bags, strict=True)]
     final = _grow(rows, plan, wholes, roles, stage)
     return [TrainedSet(b, e, f) for b, e, f in zip(bags, judged, final, strict=True)]
 
