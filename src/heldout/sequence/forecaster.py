@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from heldout._random import seed_of
 from heldout.errors import InvalidInput
+from heldout.sequence.attention_maps import AttentionMaps, attention_maps
 from heldout.sequence.backtest import Backtest, run_backtest
 from heldout.sequence.fitted import Forecasts
-from heldout.sequence.fitting import FitResult, fit_forecast, recipe_for_half
+from heldout.sequence.fitted_at import FittedAt
+from heldout.sequence.fitting import FitResult, fit_forecast
 from heldout.sequence.forecast_frame import forecast_frame, like_given, path_frame
 from heldout.sequence.paths import draw_paths, tail_ranks
 from heldout.sequence.plan import FitPlan
@@ -281,6 +283,18 @@ class Forecaster(BaseEstimator):
         drawn = draw_paths(found.quantiles, self.fitted_.levels, self.ranks_, n_paths, np.random.default_rng(seed))
         return like_given(path_frame(windows, drawn), X)
 
+    def attention(
+        self,
+        X: Any = None,
+        *,
+        future: Any = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        steps: Sequence[int] | None = None,
+    ) -> AttentionMaps:
+        """Return where the network looks when it forecasts; see `heldout.sequence.attention_maps.attention_maps`."""
+        return attention_maps(self, X, future=future, layers=layers, heads=heads, steps=steps)
+
     def backtest(self, X: Any, *, start: Any, step: int | None = None, refit: bool = False) -> Backtest:
         """Forecast from rolling origins, and compare with what came.
 
@@ -310,14 +324,14 @@ class Forecaster(BaseEstimator):
         sequences = self._read(X)
         first: list[Forecaster] = []
 
-        def fit_at(known: Sequences) -> _FittedAt:
+        def fit_at(known: Sequences) -> FittedAt:
             one: Forecaster = clone(self)
             if first:
                 sizes = {name: getattr(first[0], f"{name}_", None) for name in ("n_steps", "batch_size", "context")}
                 one.set_params(**{name: size for name, size in sizes.items() if size})
             one._fit_sequences(known, one._plan())
             first.append(one)
-            return _FittedAt(one, plan)
+            return FittedAt(one, plan)
 
         return run_backtest(
             sequences,
@@ -375,21 +389,6 @@ class Forecaster(BaseEstimator):
             device=choose_device(self.device),
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
-
-
-class _FittedAt:
-    """A forecaster as a backtest uses it."""
-
-    def __init__(self, forecaster: Forecaster, plan: FitPlan) -> None:
-        self.forecaster, self.plan = forecaster, plan
-
-    def forecast(self, windows: Windows) -> Forecasts:
-        return self.forecaster.predict_windows(windows)
-
-    def fit_on_half(self, windows: Windows) -> Callable[[Windows], Forecasts]:
-        with torch_as_found(self.forecaster.n_jobs):
-            fitted, _ = recipe_for_half(self.forecaster.result_, self.plan).fit(windows)
-        return fitted.predict
 
 
 def _whole(name: str, value: Any, least: int) -> None:
