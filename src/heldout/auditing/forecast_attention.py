@@ -107,17 +107,20 @@ def fit_attention(
     tested : Windows
     asked : Attending
     """
-    from heldout.sequence.network_fit import choose_design, fit_network
+    from heldout.sequence.network_fit import Apart, choose_design, fit_network
+    from heldout.sequence.tail import set_apart
     from heldout.sequence.torch_state import torch_as_found
 
     began, plan = time.perf_counter(), asked.plan()
     base = alone.inner.out_of_fold()
     spread = spread_of_errors(part.inner, base, LEVELS)
     with torch_as_found(asked.n_jobs):
-        design, batch_size = choose_design(part.inner, plan)
+        design, batch_size = choose_design(part.inner, plan, asked.budget)
+        train, apart = set_apart(part.inner)
         first = fit_network(
-            part.inner, base, spread, design, plan,
-            batch_size=batch_size, budget=asked.budget, n_steps=plan.n_steps, progress=asked.steps,
+            part.inner.take(train), base[train], spread, design, plan,
+            batch_size=batch_size, budget=asked.budget, n_steps=plan.n_steps,
+            apart=Apart(part.inner.take(apart), base[apart]), progress=asked.steps,
         )  # fmt: skip
         before = FittedForecast(alone.inner, LEVELS, spread, np.zeros_like(spread), asked.loss, first.network)
         sizes = NetworkSizes(

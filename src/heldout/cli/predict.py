@@ -37,9 +37,7 @@ def predict(
     ] = None,
     future: Annotated[
         Path | None,
-        typer.Option(
-            "--future", metavar="FILE", help="Forecasts: columns known in advance, for the steps to come."
-        ),
+        typer.Option("--future", metavar="FILE", help="Forecasts: columns known in advance, for the steps to come."),
     ] = None,
     trust: options.Trust = None,
 ) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_UNITS", "ResampledSums", "resampled_sums"]
+__all__ = ["LEAST_UNITS", "ResampledSums", "block_means", "interval_ends", "resampled_sums"]
 
 #: With fewer blocks or series than this nothing can be said of the spread.
 LEAST_UNITS = 5
@@ -83,8 +83,49 @@ def resampled_sums(
     if in_time:
         return ResampledSums(_moving_blocks(sums, max(1, round(block)), rng), n_blocks, "block of time")
     n_series = sums.shape[1]
-    drawn = sums[:, rng.integers(0, n_series, (_RESAMPLES, n_series))].sum(axis=2)
-    return ResampledSums(drawn, n_series, "series")
+    # One resample at a time, so that a hundred thousand series do not fill memory.
+    drawn = np.stack([sums @ rng.multinomial(n_series, np.full(n_series, 1 / n_series)) for _ in range(_RESAMPLES)])
+    return ResampledSums(drawn.T, n_series, "series")
+
+
+def interval_ends(values: NDArray[np.float64], n_units: int, confidence_level: float) -> tuple[float, float]:
+    """Return the ends of the percentile interval of resampled values; infinite where the units are too few."""
+    if n_units < LEAST_UNITS:
+        return -np.inf, np.inf
+    tail = (1 - confidence_level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def block_means(
+    values: NDArray[np.float64],
+    time: NDArray[np.float64],
+    series: NDArray[np.int64],
+    *,
+    block: float,
+    rng: np.random.Generator,
+    confidence_level: float = 0.95,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return means over windows and the ends of their intervals, one of each for every row of values.
+
+    Parameters
+    ----------
+    values : array of float64, shape (n_means, n_windows)
+        Windows with a NaN in any row take no part.
+    time, series, block, rng
+        As `resampled_sums` takes them.
+    confidence_level : float
+    """
+    known = np.isfinite(values).all(axis=0)
+    if not known.any():
+        nothing = np.full(len(values), np.nan)
+        return nothing, nothing - np.inf, nothing + np.inf
+    values, time, series = values[:, known], time[known], series[known]
+    counted = np.concatenate([values, np.ones((1, values.shape[1]))])
+    drawn = resampled_sums(counted, time, series, block=block, rng=rng)
+    number = np.maximum(drawn.sums[-1], 1.0)
+    ends = np.array([interval_ends(row / number, drawn.n_units, confidence_level) for row in drawn.sums[:-1]])
+    return values.mean(axis=1), ends[:, 0], ends[:, 1]
 
 
 def _moving_blocks(sums: NDArray[np.float64], length: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -16,8 +16,6 @@ from heldout.sequence.scaling import scaling_of
 from heldout.sequence.windows import Windows
 
 if TYPE_CHECKING:
-    import torch
-
     from heldout.sequence.network import ForecastNetwork
 
 __all__ = ["FittedForecast", "Forecasts"]
@@ -74,7 +72,6 @@ class FittedForecast:
         known_future: NDArray[np.float64] | None = None,
         *,
         base: NDArray[np.float64] | None = None,
-        device: torch.device | str = "cpu",
     ) -> Forecasts:
         """Forecast windows: the mean over replicas where the network has several.
 
@@ -84,9 +81,8 @@ class FittedForecast:
         known_future : array of float64, shape (n_windows, horizon, n_known), optional
         base : array of float64, shape (n_windows, horizon, n_variables), optional
             Stage 0's forecasts if they are known already.
-        device : torch.device
         """
-        point, quantiles = self.scaled(windows, known_future, base=base, device=device)
+        point, quantiles = self.scaled(windows, known_future, base=base)
         scaling = scaling_of(windows)
         quantiles = np.maximum.accumulate(quantiles.mean(axis=0) + self.shifts[:, None], axis=-1)
         up = quantiles * scaling.scale[..., None] + scaling.level[..., None]
@@ -99,7 +95,6 @@ class FittedForecast:
         known_future: NDArray[np.float64] | None = None,
         *,
         base: NDArray[np.float64] | None = None,
-        device: torch.device | str = "cpu",
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return scaled points and quantiles of each replica, before calibration.
 
@@ -115,5 +110,5 @@ class FittedForecast:
         # Here, so that stage 0 alone forecasts where torch is not installed.
         from heldout.sequence.network_moves import moves_of
 
-        point, quantiles = moves_of(self.network, windows, base, self.spread, known_future, device=device)
+        point, quantiles = moves_of(self.network, windows, base, self.spread, known_future)
         return down + point, down[..., None] + quantiles

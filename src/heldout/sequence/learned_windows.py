@@ -6,13 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.sequence.sequences import Sequences
-from heldout.sequence.windows import Windows
+from heldout.sequence.windows import Windows, all_origins
 
-__all__ = ["least_context", "most_windows", "thinned"]
+__all__ = ["learnable", "least_context", "most_windows", "thinned"]
 
 # Numbers in the futures of the windows learned from; more windows than that are thinned evenly.
 _MOST_NUMBERS = 30_000_000
 _MOST_WINDOWS = 60_000
+
+
+def learnable(sequences: Sequences, horizon: int) -> Windows:
+    """Return every window that may be learned from, thinned evenly where they are too many."""
+    every = all_origins(sequences, horizon, least_context=least_context(sequences))
+    return thinned(every, most_windows(every))
 
 
 def least_context(sequences: Sequences) -> int:

@@ -139,6 +139,7 @@ class ForecastNetwork(nn.Module):
         out = self.head(mixed[:, :, design.n_past :])
         steps = design.n_future * design.patch
         out = out.view(design.replicas, -1, shape.n_variables, steps, 1 + design.n_levels)[..., : shape.horizon, :]
+        out = out.float()  # losses and quantiles are added up in float32, whatever the products were made in
         return out[..., 0], out[..., 1], out[..., 2:]
 
     def encode(self, tokens: Tensor, positions: Tensor, present: Tensor) -> Tensor:

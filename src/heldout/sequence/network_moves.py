@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from heldout.sequence.examples import Examples
 from heldout.sequence.network import ForecastNetwork, forecast
+from heldout.sequence.torch_state import precision
 from heldout.sequence.windows import Windows
 
 __all__ = ["moves_of"]
@@ -21,8 +22,6 @@ def moves_of(
     base: NDArray[np.float64],
     spread: NDArray[np.float64],
     known_future: NDArray[np.float64] | None = None,
-    *,
-    device: torch.device | str = "cpu",
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what a network adds to stage 0: to the point, and to get the quantiles; both scaled.
 
@@ -34,13 +33,13 @@ def moves_of(
         Stage 0's forecasts.
     spread : array of float64, shape (horizon, n_levels)
     known_future : array of float64, shape (n_windows, horizon, n_known), optional
-    device : torch.device
 
     Returns
     -------
     point : array of float64, shape (replicas, n_windows, horizon, n_variables)
     quantiles : array of float64, shape (replicas, n_windows, horizon, n_variables, n_levels)
     """
+    device = next(network.parameters()).device
     examples = Examples(windows, base, network.design.shape, known_future=known_future, device=device)
     gaps = torch.from_numpy(spread).to(torch.float32).to(examples.device)
     network.eval()
@@ -49,7 +48,8 @@ def moves_of(
         for start in range(0, len(examples), _CHUNK):
             chosen = torch.arange(start, min(start + _CHUNK, len(examples)), device=examples.device)
             batch = examples.gather(chosen)
-            a, b = forecast(network, batch, gaps)
+            with precision(device):
+                a, b = forecast(network, batch, gaps)
             point.append((a - batch.base).transpose(-1, -2).cpu().double().numpy())
             quantiles.append((b - batch.base[..., None]).transpose(2, 3).cpu().double().numpy())
     return np.concatenate(point, axis=1), np.concatenate(quantiles, axis=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heldout.sequence.block_resampling import LEAST_UNITS, resampled_sums
+from heldout.sequence.block_resampling import interval_ends, resampled_sums
 
 __all__ = ["Improvement", "paired_improvement"]
 
@@ -86,9 +86,5 @@ def paired_improvement(
     drawn = resampled_sums(np.stack([losses, others]), time, series, block=block, rng=rng)
     mean, other = float(losses.mean()), float(others.mean())
     share = 1 - mean / other if other > 0 else 0.0
-    low, high = -np.inf, np.inf
-    if drawn.n_units >= LEAST_UNITS:
-        shares = 1 - drawn.sums[0] / np.maximum(drawn.sums[1], 1e-300)
-        tail = (1 - confidence_level) / 2
-        low, high = (float(q) for q in np.quantile(shares, [tail, 1 - tail]))
+    low, high = interval_ends(1 - drawn.sums[0] / np.maximum(drawn.sums[1], 1e-300), drawn.n_units, confidence_level)
     return Improvement(share, low, high, confidence_level, mean, other, len(losses), drawn.n_units, drawn.unit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from heldout.sequence.folds import Folds
@@ -18,6 +19,7 @@ _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _CHUNK = 4096
 # Windows on which lags and penalty are chosen.
 _CHOICE = 4000
+_MOST_LAGS = 400
 # Squared error is at the mercy of the few windows in which a series leaves all it has been before.
 _LARGE = 7.0
 
@@ -92,7 +94,7 @@ class RidgeOnLags:
         penalties = _PENALTIES if self.penalty is None else (self.penalty,)
         choices = [(n_lags, penalty) for n_lags in lengths for penalty in penalties]
         sample = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), _CHOICE)).astype(np.intp))
-        losses = [gram.loss(sample, *choice) for choice in choices] if len(choices) > 1 else [0.0]
+        losses = gram.losses(sample, choices) if len(choices) > 1 else [0.0]
         n_lags, penalty = choices[int(np.argmin(losses))]
         everything = np.arange(len(windows))
         return FittedRidge(
@@ -108,7 +110,7 @@ def lags_to_try(windows: Windows) -> tuple[int, ...]:
     wanted = [2 * season + 2, 3 * season] if season > 1 else [4, 8]
     if room > 20 * season:
         wanted += [7 * season, 14 * season] if season > 1 else [24, 96]
-    kept = sorted({min(max(4, lags), room) for lags in wanted})
+    kept = sorted({min(max(4, lags), room, _MOST_LAGS) for lags in wanted})
     return tuple(kept)
 
 
@@ -178,7 +180,7 @@ class _Gram:
         left, right = left[-n_lags - 1 :, -n_lags - 1 :], right[-n_lags - 1 :]
         strength = penalty * max(float(np.diag(left)[:-1].mean()), 1e-12)
         shrink = np.diag(np.append(np.full(n_lags, strength), 1e-9 * max(left[-1, -1], 1.0)))
-        return np.asarray(np.linalg.solve(left + shrink, right))
+        return np.asarray(scipy.linalg.solve(left + shrink, right, assume_a="pos", check_finite=False))
 
     def out_of_fold(self, rows: NDArray[np.intp], n_lags: int, penalty: float) -> NDArray[np.float64]:
         """Return the predictions of some windows, each by weights that its fold is hidden from."""
@@ -191,8 +193,17 @@ class _Gram:
                 predictions[there] = model.predict(windows.take(there))
         return predictions
 
-    def loss(self, rows: NDArray[np.intp], n_lags: int, penalty: float) -> float:
-        """Return the mean absolute error out of fold of some windows, in units of their scale."""
+    def losses(self, rows: NDArray[np.intp], choices: list[tuple[int, float]]) -> list[float]:
+        """Return the mean absolute error out of fold of some windows for each choice, in units of their scale."""
         windows = self.windows.take(rows)
-        error = np.abs(self.out_of_fold(rows, n_lags, penalty) - windows.future()) / scaling_of(windows).scale
-        return float(np.nanmean(error))
+        target = np.moveaxis(scaling_of(windows).down(windows.future()), 2, 1)
+        lags = np.moveaxis(_lags(windows, self.n_lags), 2, 1)
+        of = self.folds.of[rows]
+        total = np.zeros(len(choices))
+        for fold in np.unique(of):
+            there = of == fold
+            X, Y = lags[there].reshape(-1, self.n_lags), target[there].reshape(-1, windows.horizon)
+            for k, (n_lags, penalty) in enumerate(choices):
+                weights = self.solve(n_lags, penalty, int(fold))
+                total[k] += np.nansum(np.abs(X[:, -n_lags:] @ weights[:-1] + weights[-1] - Y))
+        return list(total / max(int(np.isfinite(target).sum()), 1))
