@@ -21,6 +21,7 @@ from heldout._random import seed_of, stream
 from heldout.errors import InvalidInput
 from heldout.sequence.attending import attending_network, backbone_of, evenly_spaced, make_request
 from heldout.sequence.attention_weights import batch_weights
+from heldout.sequence.block_resampling import block_means
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.network import ForecastNetwork, forecast
