@@ -224,20 +224,19 @@ def test_a_plan_notes_another_seed_and_is_refused_for_another_horizon() -> None:
         forecast(wave(), plan=first.document, horizon=3)
 
 
+SIZES = {"stage0": "ridge", "context": 0, "width": 1, "depth": 1, "batch_size": 1, "n_steps": 1, "enough": True}
+PLANNED = {"forecasters": [], "horizon": 7, "time_budget": 1, "n_resamples": 9, "left_out": [], "network": SIZES}
+
+
 @pytest.mark.parametrize(
     ("plan", "match"),
     [
         ({}, "has no plan of forecasts"),
         ({"plan": {"n_folds": 5}}, "has no plan of forecasts"),
         ({"plan": {"forecasters": ["ridge"], "horizon": 7}}, r"is damaged \(KeyError"),
-        (
-            {"plan": {"forecasters": [], "horizon": 7, "time_budget": 1, "n_resamples": 9, "left_out": [],
-                      "network": {"stage0": "ridge", "context": 0, "width": 1, "depth": 1, "batch_size": 1,
-                                  "n_steps": 1}}},
-            "a size of the network is 0",
-        ),
+        ({"plan": PLANNED}, "a size of the network is 0"),
     ],
-)  # fmt: skip
+)
 def test_a_plan_that_is_none_is_refused(plan: dict[str, Any], match: str) -> None:
     with pytest.raises(DataError, match=match):
         forecast(wave(), plan=plan)

@@ -43,7 +43,7 @@ def ahead() -> pl.DataFrame:
 @cache
 def alone(name: str = "ridge") -> ForecastModel:
     series = read(shops(100), **OPTIONS)
-    fitted = fit_alone(name, learning_part(series.sequences, 7), "squared_error")
+    fitted = fit_alone(name, learning_part(series.sequences, 7), "squared_error", {})
     assert fitted is not None
     return model_of(fitted.forecast, series.sequences, 7, series.schema, 1)
 
@@ -59,7 +59,7 @@ def with_network() -> ForecastModel:
         7, LEVELS, None, "squared_error", 1.0, 1, "attention", False, 14, 16, 1, None, None, 0.95, 0
     )  # fmt: skip
     series = read(shops(100), **OPTIONS)
-    design, _ = choose_design(learning_part(series.sequences, 7).every, plan)
+    design, _ = choose_design(learning_part(series.sequences, 7).every, plan, 1.0)
     network = ForecastNetwork(design, torch_generator(0))
     rng = stream(0, "weights")
     for parameter in network.parameters():  # an output of nought would hide a weight that is lost
@@ -127,7 +127,7 @@ def test_series_are_named_by_any_kind_of_column(kind: str, tmp_path: Path) -> No
     }
     parts = [shops(100, 1).with_columns(shop=pl.lit(name)) for name in names[kind]]
     series = read(pl.concat(parts), group=["shop"])
-    fitted = fit_alone("last-value", learning_part(series.sequences, 7), "squared_error")
+    fitted = fit_alone("last-value", learning_part(series.sequences, 7), "squared_error", {})
     assert fitted is not None
     whole = model_of(fitted.forecast, series.sequences, 7, series.schema)
     save_model(tmp_path / "model.heldout", whole, {})
@@ -236,6 +236,29 @@ FORGED: list[tuple[Any, str]] = [
     (change_json("history", "labels", 0, "values", to=[1, 2, 3]), "'shop' does not name each of 3 series"),
     (change_json("history", "labels", 0, "kind", to="colour"), "KeyError: 'colour'"),
 ]  # fmt: skip
+
+
+FORGED_OTHERS = {
+    "theta": [
+        (change_json("baseline", "trend_share", to=2.0), "the share of the trend is 2.0"),
+        (change_json("baseline", "name", to="ridge"), r"a baseline of arrays \['weights'\] has \[\]"),
+    ],
+    "theta-and-ridge": [
+        (change_json("baseline", "parts", 0, "name", to="drift"), r"the combination is of \['drift', 'ridge'\]"),
+        (change_json("baseline", "parts", to=[]), r"the combination is of \[\], not of"),
+        (change_array("baseline.1.weights", lambda a: a[:, :6]), "do not forecast 7 steps"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "match"), [(name, *one) for name, forged in FORGED_OTHERS.items() for one in forged]
+)
+def test_other_baselines_that_are_forged_are_refused(name: str, change: Any, match: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.heldout"
+    save_model(path, alone(name), {})
+    forge(path, change)
+    refused(path, match)
 
 
 @pytest.mark.parametrize(("change", "match"), FORGED)

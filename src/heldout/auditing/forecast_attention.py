@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,12 +19,17 @@ from heldout.errors import InvalidInput
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.judging import calibrate
-from heldout.sequence.learned_windows import least_context, most_windows, thinned
+from heldout.sequence.learned_windows import learnable
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.stage_zero import spread_of_errors
+from heldout.sequence.tail import set_apart
 from heldout.sequence.torch_gate import require_torch
-from heldout.sequence.windows import Windows, all_origins
+from heldout.sequence.windows import Windows
+
+if TYPE_CHECKING:
+    from heldout.sequence.network import Design
+    from heldout.sequence.network_fit import FittedNetwork
 
 __all__ = ["Attending", "best_baseline", "fit_again", "fit_attention", "why_not"]
 
@@ -108,24 +114,21 @@ def fit_attention(
     asked : Attending
     """
     from heldout.sequence.network_fit import Apart, choose_design, fit_network
-    from heldout.sequence.tail import set_apart
     from heldout.sequence.torch_state import torch_as_found
 
     began, plan = time.perf_counter(), asked.plan()
     base = alone.inner.out_of_fold()
     spread = spread_of_errors(part.inner, base, LEVELS)
+    train, apart = set_apart(part.inner)
     with torch_as_found(asked.n_jobs):
         design, batch_size = choose_design(part.inner, plan, asked.budget)
-        train, apart = set_apart(part.inner)
         first = fit_network(
             part.inner.take(train), base[train], spread, design, plan,
             batch_size=batch_size, budget=asked.budget, n_steps=plan.n_steps,
             apart=Apart(part.inner.take(apart), base[apart]), progress=asked.steps,
         )  # fmt: skip
         before = FittedForecast(alone.inner, LEVELS, spread, np.zeros_like(spread), asked.loss, first.network)
-        sizes = NetworkSizes(
-            stage0, design.shape.length, design.width, design.depth, first.batch_size, first.trained.n_steps
-        )
+        sizes = _sizes(stage0, design, first, len(train)) if asked.sizes is None else asked.sizes
         fitted = alone.forecast.baseline
         spread = spread_of_errors(part.every, fitted.out_of_fold(), LEVELS)
         again = fit_network(
@@ -138,6 +141,16 @@ def fit_attention(
         found = forecast.predict(tested)
     scored = ForecastScored(ATTENTION, LABELS[ATTENTION], False, forecast, found, 2, time.perf_counter() - began)
     return scored, sizes
+
+
+def _sizes(stage0: str, design: Design, fitted: FittedNetwork, n_windows: int) -> NetworkSizes:
+    from heldout.sequence.training import length_from
+
+    n_steps, judged = fitted.trained.n_steps, fitted.trained.judged
+    # Training that windows set apart have ended took as long as was of use.
+    ended_early = bool(judged) and n_steps < length_from(max(judged))
+    enough = ended_early or n_steps * fitted.batch_size >= n_windows
+    return NetworkSizes(stage0, design.shape.length, design.width, design.depth, fitted.batch_size, n_steps, enough)
 
 
 def fit_again(chosen: ForecastScored, sequences: Sequences, tested: Windows, asked: Attending) -> FittedForecast:
@@ -154,8 +167,7 @@ def fit_again(chosen: ForecastScored, sequences: Sequences, tested: Windows, ask
     """
     from heldout.sequence.baselines import BASELINES
 
-    every = all_origins(sequences, asked.horizon, least_context=least_context(sequences))
-    every = thinned(every, most_windows(every))
+    every = learnable(sequences, asked.horizon)
     evaluated = chosen.forecast
     baseline = BASELINES[evaluated.baseline.name]().fit(every, fold_windows(every))
     if evaluated.network is None or asked.sizes is None:

@@ -20,6 +20,8 @@ class NetworkSizes:
     stage0 : str
         The baseline that it stands on.
     context, width, depth, batch_size, n_steps : int
+    enough : bool
+        Whether training was as long as was of use, or at least one pass through the windows.
     """
 
     stage0: str
@@ -28,6 +30,7 @@ class NetworkSizes:
     depth: int
     batch_size: int
     n_steps: int
+    enough: bool
 
 
 @dataclass
@@ -131,4 +134,4 @@ def _sizes(sizes: Mapping[str, Any]) -> NetworkSizes:
     whole = {name: int(sizes[name]) for name in ("context", "width", "depth", "batch_size", "n_steps")}
     if min(whole.values()) < 1:
         raise ValueError(f"a size of the network is {min(whole.values())}")
-    return NetworkSizes(stage0=str(sizes["stage0"]), **whole)
+    return NetworkSizes(stage0=str(sizes["stage0"]), enough=bool(sizes["enough"]), **whole)

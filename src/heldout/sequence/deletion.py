@@ -28,7 +28,7 @@ from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.objective import losses_by_window
 from heldout.sequence.torch_state import torch_as_found
 from heldout.sequence.windows import Windows
-from heldout.sequence.worth import Improvement, block_means, paired_improvement
+from heldout.sequence.worth import Improvement, paired_improvement
 
 if TYPE_CHECKING:
     from heldout.sequence.forecaster import Forecaster
