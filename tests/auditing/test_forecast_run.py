@@ -224,7 +224,8 @@ def test_a_plan_notes_another_seed_and_is_refused_for_another_horizon() -> None:
         forecast(wave(), plan=first.document, horizon=3)
 
 
-SIZES = {"stage0": "ridge", "context": 0, "width": 1, "depth": 1, "batch_size": 1, "n_steps": 1, "enough": True}
+SIZES: dict[str, Any] = {"stage0": "ridge", "context": 0, "width": 1, "depth": 1, "batch_size": 1, "n_steps": 1}
+SIZES |= {"n_threads": 1, "enough": True}
 PLANNED = {"forecasters": [], "horizon": 7, "time_budget": 1, "n_resamples": 9, "left_out": [], "network": SIZES}
 
 

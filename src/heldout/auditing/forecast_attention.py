@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heldout.auditing.forecast_candidates import LABELS, LEVELS, FittedAlone, ForecastScored, LearningPart
+from heldout.auditing.forecast_candidates import (
+    LABELS,
+    LEVELS,
+    FittedAlone,
+    ForecastScored,
+    LearningPart,
+    one_product_thread,
+)
 from heldout.auditing.forecast_plan import NetworkSizes
 from heldout.auditing.forecast_route import ATTENTION
 from heldout.errors import InvalidInput
@@ -35,6 +42,9 @@ __all__ = ["Attending", "best_baseline", "fit_again", "fit_attention", "why_not"
 
 Steps = Callable[[int, int | None], None]
 
+# Of fewer steps of training nothing can be said.
+_FEWEST_STEPS = 72
+
 
 @dataclass(frozen=True, eq=False)
 class Attending:
@@ -47,6 +57,7 @@ class Attending:
         That the point forecast is trained for.
     seed : int
     n_jobs : int or None
+        The most threads; those of `sizes` count where it is given, since another number gives other bits.
     budget : float
         Seconds of one training run, where `sizes` does not say how many steps.
     sizes : NetworkSizes or None
@@ -62,6 +73,14 @@ class Attending:
     budget: float
     sizes: NetworkSizes | None
     steps: Steps
+
+    def n_threads(self) -> int:
+        """Return how many threads to train with."""
+        if self.sizes is not None:
+            return self.sizes.n_threads
+        from heldout.sequence.thread_probe import quickest_threads
+
+        return quickest_threads(self.n_jobs)
 
     def plan(self) -> FitPlan:
         """Return the plan of a fit."""
@@ -116,11 +135,11 @@ def fit_attention(
     from heldout.sequence.network_fit import Apart, choose_design, fit_network
     from heldout.sequence.torch_state import torch_as_found
 
-    began, plan = time.perf_counter(), asked.plan()
+    began, plan, n_threads = time.perf_counter(), asked.plan(), asked.n_threads()
     base = alone.inner.out_of_fold()
     spread = spread_of_errors(part.inner, base, LEVELS)
     train, apart = set_apart(part.inner)
-    with torch_as_found(asked.n_jobs):
+    with torch_as_found(n_threads):
         design, batch_size = choose_design(part.inner, plan, asked.budget)
         first = fit_network(
             part.inner.take(train), base[train], spread, design, plan,
@@ -128,7 +147,7 @@ def fit_attention(
             apart=Apart(part.inner.take(apart), base[apart]), progress=asked.steps,
         )  # fmt: skip
         before = FittedForecast(alone.inner, LEVELS, spread, np.zeros_like(spread), asked.loss, first.network)
-        sizes = _sizes(stage0, design, first, len(train)) if asked.sizes is None else asked.sizes
+        sizes = _sizes(stage0, design, first, n_threads) if asked.sizes is None else asked.sizes
         fitted = alone.forecast.baseline
         spread = spread_of_errors(part.every, fitted.out_of_fold(), LEVELS)
         again = fit_network(
@@ -143,14 +162,14 @@ def fit_attention(
     return scored, sizes
 
 
-def _sizes(stage0: str, design: Design, fitted: FittedNetwork, n_windows: int) -> NetworkSizes:
+def _sizes(stage0: str, design: Design, fitted: FittedNetwork, n_threads: int) -> NetworkSizes:
     from heldout.sequence.training import length_from
 
-    n_steps, judged = fitted.trained.n_steps, fitted.trained.judged
+    shape, rows, trained = design.shape, fitted.batch_size, fitted.trained
     # Training that windows set apart have ended took as long as was of use.
-    ended_early = bool(judged) and n_steps < length_from(max(judged))
-    enough = ended_early or n_steps * fitted.batch_size >= n_windows
-    return NetworkSizes(stage0, design.shape.length, design.width, design.depth, fitted.batch_size, n_steps, enough)
+    ended_early = bool(trained.judged) and trained.n_steps < length_from(max(trained.judged))
+    enough = ended_early or trained.n_steps >= _FEWEST_STEPS
+    return NetworkSizes(stage0, shape.length, design.width, design.depth, rows, trained.n_steps, n_threads, enough)
 
 
 def fit_again(chosen: ForecastScored, sequences: Sequences, tested: Windows, asked: Attending) -> FittedForecast:
@@ -169,13 +188,14 @@ def fit_again(chosen: ForecastScored, sequences: Sequences, tested: Windows, ask
 
     every = learnable(sequences, asked.horizon)
     evaluated = chosen.forecast
-    baseline = BASELINES[evaluated.baseline.name]().fit(every, fold_windows(every))
+    with one_product_thread():
+        baseline = BASELINES[evaluated.baseline.name]().fit(every, fold_windows(every))
     if evaluated.network is None or asked.sizes is None:
         return replace(evaluated, baseline=baseline, shifts=calibrate(evaluated, tested))
     from heldout.sequence.network_fit import fit_network
     from heldout.sequence.torch_state import torch_as_found
 
-    with torch_as_found(asked.n_jobs):
+    with torch_as_found(asked.n_threads()):
         shifts = calibrate(evaluated, tested)
         trained = fit_network(
             every, baseline.out_of_fold(), evaluated.spread, evaluated.network.design, asked.plan(),

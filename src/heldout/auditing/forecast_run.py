@@ -28,6 +28,7 @@ from heldout.auditing.forecast_candidates import (
     choose_forecasters,
     fit_alone,
     learning_part,
+    one_product_thread,
     score_alone,
 )
 from heldout.auditing.forecast_metrics import find_forecast_metric, losses_by_window, scales_before
@@ -141,7 +142,8 @@ class ForecastRun:
             for position, name in enumerate(wanted):
                 self.progress("candidates", position, len(wanted))
                 began = time.perf_counter()
-                fitted = fit_alone(name, part, point_loss, alone)
+                with one_product_thread():
+                    fitted = fit_alone(name, part, point_loss, alone)
                 if fitted is None:
                     self.plan.note(f"{name}: no series is long enough to learn from")
                     continue
