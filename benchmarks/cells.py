@@ -100,12 +100,20 @@ def parsed(text: str | None) -> argparse.Namespace:
 
 
 def run(
-    all_cells: Callable[[Mode], Iterable[Cell]], results: Path, packages: Iterable[str], options: argparse.Namespace
+    all_cells: Callable[[Mode], Iterable[Cell]],
+    results: Path,
+    packages: Iterable[str],
+    options: argparse.Namespace,
+    more: Row | None = None,
+    patience: float = 60.0,
 ) -> list[Row]:
-    """Measure the cells that have no sound row yet, and return the rows of all that were asked for."""
+    """Measure the cells that have no sound row yet, and return the rows of all that were asked for.
+
+    `more` identifies a run beside its setting; for a machine to become idle, `patience` seconds are waited.
+    """
     mode = Mode(options.quick, options.rows)
     recorded = not options.no_record and mode.most_rows is None
-    where, load = setting_of(mode, packages), ForeignLoad()
+    where, load = {**setting_of(mode, packages), **(more or {})}, ForeignLoad()
     print("; ".join(f"{name}: {value}" for name, value in where.items()))
     # What changed since a commit is not told apart by it: rows of changed files are always measured again.
     fresh = options.again or where["commit"].endswith("-dirty") or not recorded
@@ -121,7 +129,7 @@ def run(
         for seed in range(cell.n_seeds):
             row = known.get((cell.name, seed))
             if row is None:
-                row = measured(cell, seed, where, load, 0.0 if mode.most_rows else 60.0)
+                row = measured(cell, seed, where, load, 0.0 if mode.most_rows else patience)
                 if recorded:
                     append_row(results, row)
             rows.append(row)

@@ -22,22 +22,24 @@ class Claim:
     goal: float | None
     unit: str = "x"
     more_is_better: bool = True
+    digits: int = 2
+    of: Callable[[Sequence[float]], float] = statistics.median
 
     def reaches(self, value: float, limit: float) -> bool:
-        """Say whether a value, to two decimals, is at least as good as a limit."""
-        value = round(value, 2)
+        """Say whether a value, to so many decimals, is at least as good as a limit."""
+        value = round(value, self.digits)
         return value >= limit if self.more_is_better else value <= limit
 
 
 def judged(claim: Claim, rows: Rows) -> tuple[str, str]:
-    """Return what was measured, the median over the rows, and the verdict."""
+    """Return what was measured, the median over the rows or what the claim takes of them, and the verdict."""
     rows = [row for row in rows if row["cell"] == claim.cell]
     sound = [row for row in rows if not row["void"]]
     used = sound or rows
     if not used:
         return "", "not measured"
-    value = statistics.median(row[claim.key] for row in used)
-    shown = f"{value:.3g}{claim.unit}"
+    value = claim.of([row[claim.key] for row in used])
+    shown = f"{value:.3g}{claim.unit}" if claim.digits == 2 else f"{value:.{claim.digits}f}{claim.unit}"
     if not sound:
         return shown, "void: machine busy"
     if not all(row.get("counts", True) for row in used):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from heldout.auditing.candidates import Candidate
+from heldout.auditing.forecast_model import ForecastModel
 from heldout.auditing.model_file import FittedModel, save_model
 from heldout.errors import DataError
 from heldout.iid import IIDReport
@@ -85,7 +86,7 @@ class Audit:
         Those that were scored, simplest first; `best` is fitted on all rows, these are not fitted.
     decompositions : dict of str to Decomposition
         By candidate name; empty when there was no time.
-    best : FittedModel or None
+    best : FittedModel, ForecastModel or None
         The chosen model, fitted on all rows; None when the audit was interrupted before it was fitted.
     interrupted : bool
         Whether the user stopped it; what is finished is here.
@@ -96,7 +97,7 @@ class Audit:
     splitter: Any
     candidates: tuple[Candidate, ...]
     decompositions: Mapping[str, Decomposition]
-    best: FittedModel | None
+    best: FittedModel | ForecastModel | None
     interrupted: bool = False
 
     @property

@@ -22,8 +22,8 @@ from heldout.sequence.baselines import BASELINES, FittedBaseline
 from heldout.sequence.cutting import known_before
 from heldout.sequence.error_parts import ErrorParts, measure_parts
 from heldout.sequence.fitted import Forecasts
-from heldout.sequence.fitting import learnable
 from heldout.sequence.folds import fold_windows
+from heldout.sequence.learned_windows import learnable
 from heldout.sequence.measures import Measures, measure, naive_scale
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.stage_zero import fit_baselines, window_losses

@@ -21,13 +21,14 @@ from heldout._random import seed_of, stream
 from heldout.errors import InvalidInput
 from heldout.sequence.attending import attending_network, backbone_of, evenly_spaced, make_request
 from heldout.sequence.attention_weights import batch_weights
+from heldout.sequence.block_resampling import block_means
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.objective import losses_by_window
 from heldout.sequence.torch_state import torch_as_found
 from heldout.sequence.windows import Windows
-from heldout.sequence.worth import Improvement, block_means, paired_improvement
+from heldout.sequence.worth import Improvement, paired_improvement
 
 if TYPE_CHECKING:
     from heldout.sequence.forecaster import Forecaster

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout.sequence.block_resampling import block_means
 from heldout.sequence.fitted import Forecasts
 from heldout.sequence.scaling import mean_of_known, scaling_of
 from heldout.sequence.windows import Windows
-from heldout.sequence.worth import block_means
 
 __all__ = ["ErrorParts", "Part", "halves_of", "measure_parts"]
 

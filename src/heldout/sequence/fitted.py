@@ -1,23 +1,24 @@
-"""A forecast that has been fitted: stage 0, the network where it was kept, and calibrated quantiles."""
+"""A forecast that has been fitted: stage 0, the network where it was kept, and calibrated quantiles.
+
+Importing this loads no torch; forecasting with a network does.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from heldout.sequence.baselines import FittedBaseline
-from heldout.sequence.examples import Examples
-from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.scaling import scaling_of
-from heldout.sequence.torch_state import precision
 from heldout.sequence.windows import Windows
 
-__all__ = ["FittedForecast", "Forecasts"]
+if TYPE_CHECKING:
+    from heldout.sequence.network import ForecastNetwork
 
-_CHUNK = 512
+__all__ = ["FittedForecast", "Forecasts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,29 +107,8 @@ class FittedForecast:
         down = scaling_of(windows).down(base)
         if self.network is None:
             return down[None], (down[..., None] + self.spread[:, None])[None]
-        moved = self._moves(
-            Examples(
-                windows, base, self.network.design.shape, known_future=known_future, device=_device_of(self.network)
-            )
-        )
-        return down + moved[0], down[..., None] + moved[1]
+        # Here, so that stage 0 alone forecasts where torch is not installed.
+        from heldout.sequence.network_moves import moves_of
 
-    def _moves(self, examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what is added to stage 0: to the point, and to get the quantiles."""
-        assert self.network is not None  # noqa: S101 - the caller looked
-        spread = torch.from_numpy(self.spread).to(torch.float32).to(examples.device)
-        self.network.eval()
-        point, quantiles = [], []
-        with torch.no_grad():
-            for start in range(0, len(examples), _CHUNK):
-                chosen = torch.arange(start, min(start + _CHUNK, len(examples)), device=examples.device)
-                batch = examples.gather(chosen)
-                with precision(examples.device):
-                    a, b = forecast(self.network, batch, spread)
-                point.append((a - batch.base).transpose(-1, -2).cpu().double().numpy())
-                quantiles.append((b - batch.base[..., None]).transpose(2, 3).cpu().double().numpy())
-        return np.concatenate(point, axis=1), np.concatenate(quantiles, axis=1)
-
-
-def _device_of(network: ForecastNetwork) -> torch.device:
-    return next(network.parameters()).device
+        point, quantiles = moves_of(self.network, windows, base, self.spread, known_future)
+        return down + point, down[..., None] + quantiles

@@ -13,30 +13,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heldout.errors import InvalidInput
 from heldout.sequence.baselines import Baseline
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.judging import calibrate, compare_on_tail
+from heldout.sequence.learned_windows import learnable, least_context, most_windows, thinned
 from heldout.sequence.network import Design
 from heldout.sequence.network_fit import Apart, FittedNetwork, choose_design, fit_network
 from heldout.sequence.out_of_bag import OutOfBag, judge_out_of_bag
 from heldout.sequence.plan import FitPlan
-from heldout.sequence.quantiles import spread_of
-from heldout.sequence.scaling import scaling_of
 from heldout.sequence.sequences import Sequences
-from heldout.sequence.stage_zero import StageZero, choose_stage_zero
-from heldout.sequence.tail import set_apart, split_tail, thinned
-from heldout.sequence.windows import Windows, all_origins
+from heldout.sequence.stage_zero import StageZero, choose_stage_zero, spread_of_errors
+from heldout.sequence.tail import set_apart, split_tail
+from heldout.sequence.windows import Windows
 from heldout.sequence.worth import Improvement
 
-__all__ = ["FitResult", "Recipe", "fit_forecast", "learnable", "least_context", "most_windows", "recipe_for_half"]
+__all__ = ["FitResult", "Recipe", "fit_forecast", "recipe_for_half"]
 
-# Numbers in the futures of the windows learned from; more windows than that are thinned evenly.
-_MOST_NUMBERS = 30_000_000
-_MOST_WINDOWS = 60_000
 # Training is done twice, before the tail is looked at and again with it; stage 0 too, and needs some of the rest.
 _SHARE_OF_TRAINING = 0.42
 
@@ -82,7 +77,7 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     point_loss = "squared_error" if plan.loss == "squared_error" else "absolute_error"
     zero = choose_stage_zero(plan.stage0 or "last-value", learn, tail, point_loss)
     base = zero.fitted.out_of_fold()
-    spread = _spread(learn, base, plan.levels)
+    spread = spread_of_errors(learn, base, plan.levels)
     alone = FittedForecast(zero.fitted, plan.levels, spread, np.zeros_like(spread), plan.loss)
     if not len(learn):
         note = "no series is long enough to learn from: stage 0 stands alone, uncalibrated"
@@ -112,30 +107,6 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     networks = (network,) if again is None else (network, again)
     notes = (*sequences.notes, *(note for one in networks for note in one.notes))
     return FitResult(final, chosen, tail, zero, networks, improvement, kept, bag, notes)
-
-
-def learnable(sequences: Sequences, horizon: int) -> Windows:
-    """Return every window that may be learned from, thinned evenly where they are too many."""
-    every = all_origins(sequences, horizon, least_context=least_context(sequences))
-    return thinned(every, most_windows(every))
-
-
-def least_context(sequences: Sequences) -> int:
-    """Return how many rows a window must know to be learned from: a season, if series are that long."""
-    return int(max(2, min(sequences.season, np.median(sequences.lengths) // 3)))
-
-
-def most_windows(windows: Windows) -> int:
-    """Return how many windows may be learned from."""
-    per_window = max(1, windows.horizon * windows.sequences.n_variables)
-    return max(200, min(_MOST_WINDOWS, _MOST_NUMBERS // per_window))
-
-
-def _spread(windows: Windows, forecast: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the quantiles of stage 0's scaled errors at each step, over windows and variables."""
-    scaling = scaling_of(windows)
-    error = scaling.down(windows.future()) - scaling.down(forecast)
-    return spread_of(np.moveaxis(error, 2, 1).reshape(-1, error.shape[1]), levels)
 
 
 def _fit_on_all(
@@ -179,7 +150,7 @@ class Recipe:
         """Fit stage 0, and the network where one was kept."""
         fitted = self.baseline.fit(windows, fold_windows(windows))
         base = fitted.out_of_fold()
-        spread = _spread(windows, base, self.plan.levels)
+        spread = spread_of_errors(windows, base, self.plan.levels)
         final = replace(self.chosen, baseline=fitted, spread=spread, network=None)
         if self.chosen.network is None:
             return final, None

@@ -21,7 +21,7 @@ from heldout.sequence.backbone import Backbone
 from heldout.sequence.examples import Batch, Shape
 from heldout.sequence.linear import ReplicatedLinear
 from heldout.sequence.norm import rms_norm
-from heldout.sequence.quantiles import stretched
+from heldout.sequence.quantile_tensors import stretched
 
 __all__ = ["Design", "ForecastNetwork"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from heldout.sequence.training import Course, Judge, Trained, train
 from heldout.sequence.windows import Windows
 
 __all__ = ["Apart", "FittedNetwork", "choose_design", "fit_network"]
+
+Progress = Callable[[int, int | None], None]
 
 _HEAD = 16
 _LONGEST, _MOST_TOKENS = 512, 36
@@ -140,6 +143,7 @@ def fit_network(
     n_steps: int | None,
     apart: Apart | None = None,
     checkpoint: Path | None = None,
+    progress: Progress | None = None,
 ) -> FittedNetwork:
     """Train a network on what stage 0 gets wrong; where memory runs out, again with smaller batches.
 
@@ -158,6 +162,8 @@ def fit_network(
     apart : Apart, optional
         Windows that say when training is long enough.
     checkpoint : Path, optional
+    progress : callable, optional
+        As `train` takes it.
     """
     weights = None
     if design.replicas > 1:
@@ -166,7 +172,7 @@ def fit_network(
     while True:
         try:
             course = Course(n_steps, max(budget, 1.0), _most_steps(windows, batch_size), checkpoint)
-            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course, apart)
+            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course, apart, progress)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
             if batch_size == 1 or not _is_memory(problem):
                 raise
@@ -211,6 +217,7 @@ def _train(
     weights: ReplicaWeights | None,
     course: Course,
     apart: Apart | None,
+    progress: Progress | None,
 ) -> tuple[ForecastNetwork, Trained]:
     network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights")))
     counted = np.ones((len(windows), 1)) if weights is None else weights.weight
@@ -230,7 +237,7 @@ def _train(
     ]
     optimizer = ShardedOptimizer([NetworkOptimizer(shard.network, shard.network.encoder) for shard in shards])
     judge = None if apart is None or not len(apart.windows) else _judge(objectives, shards, apart, design)
-    trained = train(optimizer, ShardedObjective(objectives), course, judge=judge)
+    trained = train(optimizer, ShardedObjective(objectives), course, judge=judge, progress=progress)
     if course.checkpoint is not None:
         course.checkpoint.unlink(missing_ok=True)
     return join_replicas(network, shards, plan.device).eval(), trained

@@ -13,7 +13,7 @@ from torch import Tensor
 from heldout.sequence.dropout import SeededDropout
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.network import ForecastNetwork, forecast
-from heldout.sequence.quantiles import pinball
+from heldout.sequence.quantile_tensors import pinball
 from heldout.sequence.torch_state import precision
 
 __all__ = ["Objective", "losses_by_window"]

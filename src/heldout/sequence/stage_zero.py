@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from heldout.errors import InvalidInput
 from heldout.sequence.baselines import BASELINES, RULES, Baseline, Combination, FittedBaseline
 from heldout.sequence.folds import Folds, fold_windows
+from heldout.sequence.quantiles import spread_of
 from heldout.sequence.scaling import mean_of_known, scaling_of
 from heldout.sequence.windows import Windows
 
-__all__ = ["StageZero", "choose_stage_zero", "fit_baselines", "window_losses"]
+__all__ = ["StageZero", "choose_stage_zero", "fit_baselines", "spread_of_errors", "window_losses"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,23 @@ def fit_baselines(windows: Windows, folds: Folds, names: Iterable[str] = BASELIN
         else:
             fitted[name] = baseline.fit(windows, folds)
     return fitted
+
+
+def spread_of_errors(
+    windows: Windows, forecast: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the quantiles of scaled errors at each step, over windows and variables, shape (horizon, n_levels).
+
+    Parameters
+    ----------
+    windows : Windows
+    forecast : array of float64, shape (n_windows, horizon, n_variables)
+        Out of fold where it was learned from these windows.
+    levels : array of float64, shape (n_levels,)
+    """
+    scaling = scaling_of(windows)
+    error = scaling.down(windows.future()) - scaling.down(forecast)
+    return spread_of(np.moveaxis(error, 2, 1).reshape(-1, error.shape[1]), levels)
 
 
 def choose_stage_zero(asked: str, learn: Windows, tail: Windows, loss: str, n_folds: int = 5) -> StageZero:

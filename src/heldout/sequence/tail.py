@@ -11,10 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout.sequence.learned_windows import thinned
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.windows import Windows, all_origins
 
-__all__ = ["set_apart", "split_tail", "thinned"]
+__all__ = ["set_apart", "split_tail"]
 
 _SHARE = 0.2
 _LEAST_HORIZONS = 6
@@ -83,11 +84,3 @@ def set_apart(windows: Windows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
             return number, nothing
     spread = np.unique(np.round(np.linspace(0, len(apart) - 1, min(len(apart), _MOST_APART))).astype(np.intp))
     return train, apart[spread]
-
-
-def thinned(windows: Windows, most: int) -> Windows:
-    """Return at most so many windows, evenly spaced; always the last of all."""
-    if len(windows) <= most:
-        return windows
-    chosen: NDArray[np.intp] = np.unique(np.round(np.linspace(len(windows) - 1, 0, most)).astype(np.intp))
-    return windows.take(chosen)

@@ -10,6 +10,8 @@ from heldout.report.displays.candidates import CandidatesDisplay
 from heldout.report.displays.confusion import ConfusionDisplay
 from heldout.report.displays.differences import DifferencesDisplay
 from heldout.report.displays.display import Display
+from heldout.report.displays.forecast import ForecastDisplay
+from heldout.report.displays.horizon_error import HorizonErrorDisplay
 from heldout.report.displays.lag_profile import LagProfileDisplay
 from heldout.report.displays.optimism import OptimismDisplay
 from heldout.report.displays.order import OrderDisplay
@@ -23,6 +25,8 @@ __all__ = [
     "ConfusionDisplay",
     "DifferencesDisplay",
     "Display",
+    "ForecastDisplay",
+    "HorizonErrorDisplay",
     "LagProfileDisplay",
     "OptimismDisplay",
     "OrderDisplay",
