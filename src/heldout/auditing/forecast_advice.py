@@ -7,7 +7,7 @@ action                when
 ``widen_intervals``   intervals held fewer values than they promise by more than 5 points
 ``forecast_often``    the error one step ahead is less than 0.8 of that at the end of the horizon
 ``known_columns``     columns were not used, since their future is not known
-``more_time``         attention had less than one pass through the table to learn from
+``more_time``         attention had too few steps of training to be judged by
 ``install_torch``     attention was not tried because torch is not installed
 ====================  =========================================================================
 """
@@ -100,7 +100,7 @@ def _more_time(document: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     sentence = (
         f"Give attention more time (--time-budget above {budget:g}): {attention['n_steps']:,} steps of training are "
-        "less than one pass through the table."
+        "too few to judge it by."
     )
     return _piece("more_time", sentence, "steps of training", float(attention["n_steps"]))
 

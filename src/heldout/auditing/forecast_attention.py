@@ -8,26 +8,42 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heldout.auditing.forecast_candidates import LABELS, LEVELS, FittedAlone, ForecastScored, LearningPart
+from heldout.auditing.forecast_candidates import (
+    LABELS,
+    LEVELS,
+    FittedAlone,
+    ForecastScored,
+    LearningPart,
+    one_product_thread,
+)
 from heldout.auditing.forecast_plan import NetworkSizes
 from heldout.auditing.forecast_route import ATTENTION
 from heldout.errors import InvalidInput
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.judging import calibrate
-from heldout.sequence.learned_windows import least_context, most_windows, thinned
+from heldout.sequence.learned_windows import learnable
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.stage_zero import spread_of_errors
+from heldout.sequence.tail import set_apart
 from heldout.sequence.torch_gate import require_torch
-from heldout.sequence.windows import Windows, all_origins
+from heldout.sequence.windows import Windows
+
+if TYPE_CHECKING:
+    from heldout.sequence.network import Design
+    from heldout.sequence.network_fit import FittedNetwork
 
 __all__ = ["Attending", "best_baseline", "fit_again", "fit_attention", "why_not"]
 
 Steps = Callable[[int, int | None], None]
+
+# Of fewer steps of training nothing can be said.
+_FEWEST_STEPS = 72
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +57,7 @@ class Attending:
         That the point forecast is trained for.
     seed : int
     n_jobs : int or None
+        The most threads; those of `sizes` count where it is given, since another number gives other bits.
     budget : float
         Seconds of one training run, where `sizes` does not say how many steps.
     sizes : NetworkSizes or None
@@ -56,6 +73,14 @@ class Attending:
     budget: float
     sizes: NetworkSizes | None
     steps: Steps
+
+    def n_threads(self) -> int:
+        """Return how many threads to train with."""
+        if self.sizes is not None:
+            return self.sizes.n_threads
+        from heldout.sequence.thread_probe import quickest_threads
+
+        return quickest_threads(self.n_jobs)
 
     def plan(self) -> FitPlan:
         """Return the plan of a fit."""
@@ -108,24 +133,21 @@ def fit_attention(
     asked : Attending
     """
     from heldout.sequence.network_fit import Apart, choose_design, fit_network
-    from heldout.sequence.tail import set_apart
     from heldout.sequence.torch_state import torch_as_found
 
-    began, plan = time.perf_counter(), asked.plan()
+    began, plan, n_threads = time.perf_counter(), asked.plan(), asked.n_threads()
     base = alone.inner.out_of_fold()
     spread = spread_of_errors(part.inner, base, LEVELS)
-    with torch_as_found(asked.n_jobs):
+    train, apart = set_apart(part.inner)
+    with torch_as_found(n_threads):
         design, batch_size = choose_design(part.inner, plan, asked.budget)
-        train, apart = set_apart(part.inner)
         first = fit_network(
             part.inner.take(train), base[train], spread, design, plan,
             batch_size=batch_size, budget=asked.budget, n_steps=plan.n_steps,
             apart=Apart(part.inner.take(apart), base[apart]), progress=asked.steps,
         )  # fmt: skip
         before = FittedForecast(alone.inner, LEVELS, spread, np.zeros_like(spread), asked.loss, first.network)
-        sizes = NetworkSizes(
-            stage0, design.shape.length, design.width, design.depth, first.batch_size, first.trained.n_steps
-        )
+        sizes = _sizes(stage0, design, first, n_threads) if asked.sizes is None else asked.sizes
         fitted = alone.forecast.baseline
         spread = spread_of_errors(part.every, fitted.out_of_fold(), LEVELS)
         again = fit_network(
@@ -138,6 +160,16 @@ def fit_attention(
         found = forecast.predict(tested)
     scored = ForecastScored(ATTENTION, LABELS[ATTENTION], False, forecast, found, 2, time.perf_counter() - began)
     return scored, sizes
+
+
+def _sizes(stage0: str, design: Design, fitted: FittedNetwork, n_threads: int) -> NetworkSizes:
+    from heldout.sequence.training import length_from
+
+    shape, rows, trained = design.shape, fitted.batch_size, fitted.trained
+    # Training that windows set apart have ended took as long as was of use.
+    ended_early = bool(trained.judged) and trained.n_steps < length_from(max(trained.judged))
+    enough = ended_early or trained.n_steps >= _FEWEST_STEPS
+    return NetworkSizes(stage0, shape.length, design.width, design.depth, rows, trained.n_steps, n_threads, enough)
 
 
 def fit_again(chosen: ForecastScored, sequences: Sequences, tested: Windows, asked: Attending) -> FittedForecast:
@@ -154,16 +186,16 @@ def fit_again(chosen: ForecastScored, sequences: Sequences, tested: Windows, ask
     """
     from heldout.sequence.baselines import BASELINES
 
-    every = all_origins(sequences, asked.horizon, least_context=least_context(sequences))
-    every = thinned(every, most_windows(every))
+    every = learnable(sequences, asked.horizon)
     evaluated = chosen.forecast
-    baseline = BASELINES[evaluated.baseline.name]().fit(every, fold_windows(every))
+    with one_product_thread():
+        baseline = BASELINES[evaluated.baseline.name]().fit(every, fold_windows(every))
     if evaluated.network is None or asked.sizes is None:
         return replace(evaluated, baseline=baseline, shifts=calibrate(evaluated, tested))
     from heldout.sequence.network_fit import fit_network
     from heldout.sequence.torch_state import torch_as_found
 
-    with torch_as_found(asked.n_jobs):
+    with torch_as_found(asked.n_threads()):
         shifts = calibrate(evaluated, tested)
         trained = fit_network(
             every, baseline.out_of_fold(), evaluated.spread, evaluated.network.design, asked.plan(),

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from heldout.auditing.forecast_route import ATTENTION, FORECASTERS, names_of
 from heldout.errors import InvalidInput
-from heldout.sequence.baselines import BASELINES, RULES, FittedBaseline
+from heldout.sequence.baselines import BASELINES, RULES, Combination, FittedBaseline
 from heldout.sequence.fitted import FittedForecast, Forecasts
 from heldout.sequence.folds import Folds, fold_windows
 from heldout.sequence.judging import calibrate
-from heldout.sequence.learned_windows import least_context, most_windows, thinned
+from heldout.sequence.learned_windows import learnable, least_context, most_windows, thinned
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.stage_zero import spread_of_errors, window_losses
 from heldout.sequence.tail import split_tail
-from heldout.sequence.windows import Windows, all_origins
+from heldout.sequence.windows import Windows
 
 __all__ = [
     "LABELS",
@@ -30,6 +32,7 @@ __all__ = [
     "choose_forecasters",
     "fit_alone",
     "learning_part",
+    "one_product_thread",
     "score_alone",
 ]
 
@@ -41,6 +44,7 @@ LABELS = {
     "theta": "the theta method",
     "ridge": "ridge on lags",
     "boosting": "boosting on lags",
+    "theta-and-ridge": "the mean of theta and ridge",
     ATTENTION: "attention",
 }
 
@@ -138,15 +142,24 @@ def learning_part(learned: Sequences, horizon: int) -> LearningPart:
     learned : Sequences
     horizon : int
     """
-    least = least_context(learned)
-    every = all_origins(learned, horizon, least_context=least)
-    every = thinned(every, most_windows(every))
-    inner, tail = split_tail(learned, horizon, least)
+    every = learnable(learned, horizon)
+    inner, tail = split_tail(learned, horizon, least_context(learned))
     inner = thinned(inner, most_windows(inner))
     return LearningPart(every, fold_windows(every), inner, fold_windows(inner), tail)
 
 
-def fit_alone(name: str, part: LearningPart, point_loss: str) -> FittedAlone | None:
+@contextmanager
+def one_product_thread() -> Iterator[None]:
+    """Multiply matrices with one thread: they are small, and another number of threads gives other last bits.
+
+    On a machine with ten busy processes a team of two was seen to take 127 s for what one thread does in 6. The limit
+    belongs to the whole process: of two audits in two threads one may leave the other's limit behind.
+    """
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+def fit_alone(name: str, part: LearningPart, point_loss: str, earlier: Mapping[str, FittedAlone]) -> FittedAlone | None:
     """Fit a baseline; None where it learns from windows and there are none.
 
     Parameters
@@ -155,16 +168,18 @@ def fit_alone(name: str, part: LearningPart, point_loss: str) -> FittedAlone | N
     part : LearningPart
     point_loss : {"squared_error", "absolute_error"}
         That the baseline on the tail is measured by.
+    earlier : mapping of str to FittedAlone
+        Those fitted already, of which some are made.
     """
     if name not in RULES and not len(part.inner):
         return None
-    inner = BASELINES[name]().fit(part.inner, part.inner_folds)
+    inner = _fitted(name, part.inner, part.inner_folds, {key: one.inner for key, one in earlier.items()})
     spread = spread_of_errors(part.inner, inner.out_of_fold(), LEVELS)
     # Its point is what it says itself, not the median of its past errors: the last value is the last value.
     before = FittedForecast(inner, LEVELS, spread, np.zeros_like(spread), "squared_error")
     base = inner.predict(part.tail)
     lost = window_losses(part.tail, base, point_loss)
-    fitted = BASELINES[name]().fit(part.every, part.every_folds)
+    fitted = _fitted(name, part.every, part.every_folds, {key: one.forecast.baseline for key, one in earlier.items()})
     forecast = replace(
         before,
         baseline=fitted,
@@ -173,6 +188,14 @@ def fit_alone(name: str, part: LearningPart, point_loss: str) -> FittedAlone | N
     )
     loss = float(np.nanmean(lost)) if np.isfinite(lost).any() else np.inf
     return FittedAlone(inner, loss, forecast)
+
+
+def _fitted(name: str, windows: Windows, folds: Folds, earlier: Mapping[str, FittedBaseline]) -> FittedBaseline:
+    baseline = BASELINES[name]()
+    if isinstance(baseline, Combination) and set(baseline.parts) <= set(earlier):
+        return baseline.of(earlier)
+    fitted: FittedBaseline = baseline.fit(windows, folds)
+    return fitted
 
 
 def score_alone(name: str, alone: FittedAlone, tested: Windows, began: float) -> ForecastScored:

@@ -227,4 +227,6 @@ def model_of(
 def least_history(fitted: FittedForecast, season: int) -> int:
     """Return how many rows the parts of a forecast look back at, at least."""
     network = 0 if fitted.network is None else fitted.network.design.shape.length
-    return max(network, int(getattr(fitted.baseline, "n_lags", 0)), 3 * season) + 1
+    baselines = [fitted.baseline, *getattr(fitted.baseline, "parts", ())]
+    lags = max(int(getattr(baseline, "n_lags", 0)) for baseline in baselines)
+    return max(network, lags, 3 * season) + 1

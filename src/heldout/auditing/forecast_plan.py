@@ -19,7 +19,9 @@ class NetworkSizes:
     ----------
     stage0 : str
         The baseline that it stands on.
-    context, width, depth, batch_size, n_steps : int
+    context, width, depth, batch_size, n_steps, n_threads : int
+    enough : bool
+        Whether training had steps enough to be judged by.
     """
 
     stage0: str
@@ -28,6 +30,8 @@ class NetworkSizes:
     depth: int
     batch_size: int
     n_steps: int
+    n_threads: int
+    enough: bool
 
 
 @dataclass
@@ -128,7 +132,7 @@ class ForecastPlan:
 
 
 def _sizes(sizes: Mapping[str, Any]) -> NetworkSizes:
-    whole = {name: int(sizes[name]) for name in ("context", "width", "depth", "batch_size", "n_steps")}
+    whole = {name: int(sizes[name]) for name in ("context", "width", "depth", "batch_size", "n_steps", "n_threads")}
     if min(whole.values()) < 1:
         raise ValueError(f"a size of the network is {min(whole.values())}")
-    return NetworkSizes(stage0=str(sizes["stage0"]), **whole)
+    return NetworkSizes(stage0=str(sizes["stage0"]), enough=bool(sizes["enough"]), **whole)

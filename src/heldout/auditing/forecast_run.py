@@ -28,6 +28,7 @@ from heldout.auditing.forecast_candidates import (
     choose_forecasters,
     fit_alone,
     learning_part,
+    one_product_thread,
     score_alone,
 )
 from heldout.auditing.forecast_metrics import find_forecast_metric, losses_by_window, scales_before
@@ -85,7 +86,7 @@ class ForecastRun:
         names = self.names(entries, series.sequences.season)
         alone, scored = self.score(names, part, held)
         self.attend(names, part, alone, scored, held)
-        shown = self.choose(scored, held, len(part.inner))
+        shown = self.choose(scored, held)
         best = self.fit(shown, series, held)
         document = self.assemble(series, report, shown, label)
         return Audit(
@@ -141,7 +142,8 @@ class ForecastRun:
             for position, name in enumerate(wanted):
                 self.progress("candidates", position, len(wanted))
                 began = time.perf_counter()
-                fitted = fit_alone(name, part, point_loss)
+                with one_product_thread():
+                    fitted = fit_alone(name, part, point_loss, alone)
                 if fitted is None:
                     self.plan.note(f"{name}: no series is long enough to learn from")
                     continue
@@ -200,7 +202,7 @@ class ForecastRun:
             steps,
         )
 
-    def choose(self, scored: Mapping[str, ForecastScored], held: HeldOutEnd, n_learned: int) -> Shown:
+    def choose(self, scored: Mapping[str, ForecastScored], held: HeldOutEnd) -> Shown:
         """Choose the winner; nothing can be said without it, so an interrupt only ends what would come after."""
         scale = scales_before(held.learned, held.scale_of)
         losses = {
@@ -216,7 +218,7 @@ class ForecastRun:
         self.plan.fits += sum(one.n_fits for one in scored.values())
         self.clock.finish_stage("choice")
         tried = self.plan.network if ATTENTION in scored else None
-        return Shown(scored, selection, held, self.metric, scale, tried, n_learned, self.why_no_attention)
+        return Shown(scored, selection, held, self.metric, scale, tried, self.why_no_attention)
 
     def _selection(
         self, scored: Mapping[str, ForecastScored], losses: Mapping[str, Any], held: HeldOutEnd

@@ -38,7 +38,6 @@ class Shown:
     metric: ForecastMetric
     scale: NDArray[np.float64]
     sizes: NetworkSizes | None
-    n_learned: int
     why_no_attention: str | None
 
     @property
@@ -147,7 +146,7 @@ def _attention(shown: Shown) -> dict[str, Any]:
         "stage0": None if sizes is None else sizes.stage0,
         "stage0_label": None if sizes is None else shown.scored[sizes.stage0].label,
         "n_steps": None if sizes is None else sizes.n_steps,
-        "trained": None if sizes is None else sizes.n_steps * sizes.batch_size >= shown.n_learned,
+        "trained": None if sizes is None else sizes.enough,
         "context": None if sizes is None else sizes.context,
     }
 

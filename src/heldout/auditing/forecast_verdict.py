@@ -74,8 +74,8 @@ def _attention(attention: Mapping[str, Any]) -> str | None:
     if not attention["trained"]:
         steps = attention["n_steps"]
         return (
-            f"Whether attention is worth it cannot be told: the time budget had room for {steps:,} steps of training, "
-            "less than one pass through the table."
+            f"Whether attention is worth it cannot be told: the time budget had room for {steps:,} steps of training "
+            "only."
         )
     if attention["worth_it"] is None:
         return f"Whether attention is worth it cannot be told: too few periods (its error is {error})."

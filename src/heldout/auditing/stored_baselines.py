@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.errors import ModelFileError
-from heldout.sequence.baselines import FittedBaseline
+from heldout.sequence.baselines import Combination, FittedBaseline
+from heldout.sequence.baselines.combination import FittedCombination
 from heldout.sequence.baselines.naive import FittedNaive
 from heldout.sequence.baselines.ridge import FittedRidge
+from heldout.sequence.baselines.theta import FittedTheta
 
 __all__ = ["READERS", "baseline_from_parts", "baseline_to_parts"]
 
@@ -34,8 +36,34 @@ def _ridge(meta: Mapping[str, Any], arrays: Arrays, horizon: int) -> Any:
     return FittedRidge.from_parts(dict(meta), dict(arrays))
 
 
+def _theta(meta: Mapping[str, Any], arrays: Arrays, horizon: int) -> Any:  # noqa: ARG001 - one reader as another
+    _check_names(arrays, set())
+    share = meta["trend_share"]
+    if share is not None and not 0 <= float(share) <= 1:
+        raise ValueError(f"the share of the trend is {share}")
+    return FittedTheta.from_parts(dict(meta), {})
+
+
+def _combination(meta: Mapping[str, Any], arrays: Arrays, horizon: int) -> Any:
+    names = [part["name"] for part in meta["parts"]]
+    if names != list(Combination.parts):
+        raise ValueError(f"the combination is of {names}, not of {list(Combination.parts)}")
+    _check_names(arrays, {name for name in arrays if name.startswith(("0.", "1."))})
+    for k, part in enumerate(meta["parts"]):
+        own = {name.removeprefix(f"{k}."): array for name, array in arrays.items() if name.startswith(f"{k}.")}
+        READERS[part["name"]](part, own, horizon)
+    return FittedCombination.from_parts(dict(meta), dict(arrays))
+
+
 #: By name; each takes JSON, arrays and the horizon.
-READERS: dict[str, Reader] = {"last-value": _naive, "seasonal-naive": _naive, "drift": _naive, "ridge": _ridge}
+READERS: dict[str, Reader] = {
+    "last-value": _naive,
+    "seasonal-naive": _naive,
+    "drift": _naive,
+    "theta": _theta,
+    "ridge": _ridge,
+    "theta-and-ridge": _combination,
+}
 
 
 def _check_names(arrays: Arrays, wanted: set[str]) -> None:

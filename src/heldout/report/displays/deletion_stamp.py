@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from heldout.report.displays.display import VERMILION, Display, paper
+from heldout.report.displays.display import VERMILION, Display, mark_of, paper
 from heldout.report.reading import as_document
 
 __all__ = ["stamp", "with_deletion"]
@@ -46,7 +46,10 @@ def stamp(display: Display, ax: Any, pad: float) -> None:
     explanatory = display.at("attention.deletion.explanatory")
     said = UNTESTED if explanatory is None else str(display.at("attention.deletion.sentence"))
     lines = textwrap.wrap(said, 50 if display.narrow else 105)
-    ax.set_title("\n".join(lines), fontsize="small", loc="left", pad=pad).set_parse_math(False)
+    title = ax.set_title("\n".join(lines), fontsize="small", loc="left", pad=pad)
+    title.set_parse_math(False)
+    if explanatory is not None:
+        title.set_gid(mark_of("attention.deletion.sentence", "text", None))
     if explanatory is False:
         ax.annotate(
             "not explanatory", (0.5, 0.55), xycoords="axes fraction", ha="center", va="center", rotation=12,
