@@ -90,6 +90,20 @@ class Windows:
         """Return the values to be forecast, shape (n_windows, horizon, n_variables)."""
         return self.values(1, self.horizon)
 
+    def future_span(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the times, in counts of steps, of the first and the last row to be forecast, shape (n_windows,) each.
+
+        Beyond the end of a series each row is taken to come a step after the one before. On an irregular grid a future
+        lasts as long as its rows lie apart, which no number of steps tells.
+        """
+        last_row = self.sequences.offsets[1:][self.series] - 1
+        first, last = (
+            self.sequences.count[np.minimum(self.origin + ahead, last_row)]
+            + np.maximum(self.origin + ahead - last_row, 0)
+            for ahead in (1, self.horizon)
+        )
+        return first, last
+
     def known(self) -> NDArray[np.float64]:
         """Return the columns known in advance of the steps to be forecast, shape (n_windows, horizon, n_known).
 
