@@ -93,6 +93,9 @@ def _check_sizes(meta: Mapping[str, Any], n_weights: int) -> None:
     columns = [*shape["known_levels"], *shape["static_levels"]]
     if not all(type(n) is int and 0 <= n <= _MOST_COLUMNS for n in columns):
         raise ValueError("a column of the network has a number of levels that is none")
+    for kind in ("known", "static"):
+        for name in (f"{kind}_centre", f"{kind}_scale"):
+            _check_standard(name, shape.get(name, []), len(shape[f"{kind}_levels"]))
     cycles = [float(cycle) for cycle in shape["cycles"]]
     if len(cycles) > 10 or not all(0 < cycle < math.inf for cycle in cycles):
         raise ValueError(f"the cycles of the network are {cycles[:3]}")
@@ -102,3 +105,11 @@ def _check_sizes(meta: Mapping[str, Any], n_weights: int) -> None:
     least = replicas * meta["width"] * (4 * meta["depth"] * meta["width"] + meta["patch"] * (1 + levels))
     if least > n_weights:
         raise ValueError(f"a network of these sizes has at least {least} weights, the file {n_weights}")
+
+
+def _check_standard(name: str, values: Any, n_columns: int) -> None:
+    """Raise ValueError unless these are the centres or scales of so many columns, or of none, as in older files."""
+    found = [float(value) for value in values]
+    lowest = 0.0 if name.endswith("scale") else -math.inf
+    if len(found) not in (0, n_columns) or not all(lowest < value < math.inf for value in found):
+        raise ValueError(f"the {name} of the network is {found[:3]}, for {n_columns} columns")

@@ -82,12 +82,15 @@ class FittedForecast:
         base : array of float64, shape (n_windows, horizon, n_variables), optional
             Stage 0's forecasts if they are known already.
         """
+        base = self._stage_zero(windows, known_future) if base is None else base
         point, quantiles = self.scaled(windows, known_future, base=base)
         scaling = scaling_of(windows)
         quantiles = np.maximum.accumulate(quantiles.mean(axis=0) + self.shifts[:, None], axis=-1)
         up = quantiles * scaling.scale[..., None] + scaling.level[..., None]
-        centre = scaling.up(point.mean(axis=0)) if self.loss == "squared_error" else up[..., self.middle]
-        return Forecasts(centre, up)
+        if self.loss != "squared_error":
+            return Forecasts(up[..., self.middle], up)
+        # What was added, not the sum: stage 0 that is not moved keeps its bits.
+        return Forecasts(base + (point - scaling.down(base)).mean(axis=0) * scaling.scale, up)
 
     def scaled(
         self,
@@ -103,9 +106,7 @@ class FittedForecast:
         point : array of float64, shape (replicas, n_windows, horizon, n_variables)
         quantiles : array of float64, shape (replicas, n_windows, horizon, n_variables, n_levels)
         """
-        if base is None:
-            told = windows if known_future is None else replace(windows, known_future=known_future)
-            base = self.baseline.predict(told)
+        base = self._stage_zero(windows, known_future) if base is None else base
         down = scaling_of(windows).down(base)
         if self.network is None:
             return down[None], (down[..., None] + self.spread[:, None])[None]
@@ -114,3 +115,7 @@ class FittedForecast:
 
         point, quantiles = moves_of(self.network, windows, base, self.spread, known_future)
         return down + point, down[..., None] + quantiles
+
+    def _stage_zero(self, windows: Windows, known_future: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        told = windows if known_future is None else replace(windows, known_future=known_future)
+        return self.baseline.predict(told)

@@ -226,8 +226,15 @@ def _columns(values: Tensor, levels: tuple[int, ...]) -> Tensor:
     return torch.cat(parts, dim=-1) if parts else values[..., :0]
 
 
-def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the scaled point forecast and quantiles.
+def moves(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is added to stage 0's scaled forecast: to the point, and to get the quantiles.
+
+    Parameters
+    ----------
+    network : ForecastNetwork
+    batch : Batch
+    spread : Tensor, shape (horizon, n_levels)
+        Its precision is that of the quantiles.
 
     Returns
     -------
@@ -235,5 +242,10 @@ def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Te
     quantiles : Tensor, shape (replicas, windows, n_variables, horizon, n_levels)
     """
     point, median, stretch = network(batch)
-    quantiles = stretched(spread, median, stretch, network.design.middle) + batch.base[..., None]
-    return batch.base + point, quantiles
+    return point, stretched(spread, median.to(spread.dtype), stretch.to(spread.dtype), network.design.middle)
+
+
+def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scaled point forecast and quantiles, of shapes as in `moves`."""
+    point, quantiles = moves(network, batch, spread)
+    return batch.base + point, batch.base[..., None] + quantiles

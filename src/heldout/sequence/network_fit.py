@@ -29,6 +29,7 @@ from heldout.sequence.sharding import (
     split_replicas,
 )
 from heldout.sequence.sizes import sizes_for
+from heldout.sequence.standards import standards_of
 from heldout.sequence.training import Course, Judge, Trained, train
 from heldout.sequence.windows import Windows
 
@@ -100,13 +101,18 @@ def choose_design(windows: Windows, plan: FitPlan, budget: float) -> tuple[Desig
     wanted = max(3 * sequences.season, 7 * horizon // 2)
     length = plan.context or int(np.clip(wanted, 4, max(4, min(room, _LONGEST))))
     patch = _patch(length + horizon, sequences.season)
+    known_levels = tuple(len(layout.levels.get(column, ())) for column in layout.known)
+    static_levels = tuple(len(layout.levels.get(column, ())) for column in layout.static)
+    known, static = standards_of(windows, known_levels, static_levels)
     shape = Shape(
         length,
         horizon,
         sequences.n_variables,
         cycles_of(sequences),
-        tuple(len(layout.levels.get(column, ())) for column in layout.known),
-        tuple(len(layout.levels.get(column, ())) for column in layout.static),
+        known_levels,
+        static_levels,
+        *known,
+        *static,
     )
     sizes = sizes_for(windows, plan, -(-length // patch) + -(-horizon // patch), budget)
     design = Design(

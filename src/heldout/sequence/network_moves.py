@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from heldout.sequence.examples import Examples
-from heldout.sequence.network import ForecastNetwork, forecast
+from heldout.sequence.network import ForecastNetwork, moves
 from heldout.sequence.torch_state import precision
 from heldout.sequence.windows import Windows
 
@@ -41,15 +41,16 @@ def moves_of(
     """
     device = next(network.parameters()).device
     examples = Examples(windows, base, network.design.shape, known_future=known_future, device=device)
-    gaps = torch.from_numpy(spread).to(torch.float32).to(examples.device)
+    # In float64, where no gap is lost to rounding, and stage 0 that is not moved keeps its bits.
+    gaps = torch.from_numpy(spread).to(examples.device)
     network.eval()
     point, quantiles = [], []
     with torch.no_grad():
-        for start in range(0, len(examples), _CHUNK):
+        for start in range(0, max(len(examples), 1), _CHUNK):
             chosen = torch.arange(start, min(start + _CHUNK, len(examples)), device=examples.device)
             batch = examples.gather(chosen)
             with precision(device):
-                a, b = forecast(network, batch, gaps)
-            point.append((a - batch.base).transpose(-1, -2).cpu().double().numpy())
-            quantiles.append((b - batch.base[..., None]).transpose(2, 3).cpu().double().numpy())
+                a, b = moves(network, batch, gaps)
+            point.append(a.transpose(-1, -2).cpu().double().numpy())
+            quantiles.append(b.transpose(2, 3).cpu().numpy())
     return np.concatenate(point, axis=1), np.concatenate(quantiles, axis=1)

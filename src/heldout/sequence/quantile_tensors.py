@@ -24,13 +24,14 @@ def stretched(spread: Tensor, centre: Tensor, stretch: Tensor, middle: int) -> T
     Returns
     -------
     Tensor, shape (..., horizon, n_levels)
-        Ascending whatever the stretch; equal to the spread where both are zero.
+        Ascending whatever the stretch, up to rounding; to the bit the spread where both are zero.
     """
-    gap = torch.diff(spread, dim=-1) * torch.exp(stretch.clamp(-4.0, 4.0))
-    median = spread[..., middle] + centre
-    above = torch.cumsum(gap[..., middle:], dim=-1)
-    below = torch.cumsum(gap[..., :middle].flip(-1), dim=-1).flip(-1)
-    return torch.cat([median[..., None] - below, median[..., None], median[..., None] + above], dim=-1)
+    # What is added to each gap, so that without a stretch the spread keeps its bits.
+    more = torch.diff(spread, dim=-1) * torch.expm1(stretch.clamp(-4.0, 4.0))
+    above = torch.cumsum(more[..., middle:], dim=-1)
+    below = torch.cumsum(more[..., :middle].flip(-1), dim=-1).flip(-1)
+    moved = torch.cat([-below, torch.zeros_like(centre)[..., None], above], dim=-1)
+    return (spread + moved) + centre[..., None]
 
 
 def pinball(quantiles: Tensor, target: Tensor, levels: Tensor) -> Tensor:
