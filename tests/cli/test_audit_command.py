@@ -140,7 +140,6 @@ def test_a_model_file_that_is_not_there_gets_one_line(
     [
         (["--out", "p.xlsx"], [".xlsx", ".csv"]),
         (["--out", "no/such/folder/p.csv"], ["no/such/folder"]),
-        (["--interval", "0.9"], ["--interval"]),
     ],
 )
 def test_predict_refuses_what_it_cannot_do_before_it_reads(

@@ -19,7 +19,7 @@ def test_every_option_of_the_audit_reaches_it(
     plan.write_text('{"plan": {"n_folds": 3}}')
     arguments = (
         f"--target outcome --test {table} --group subject --group colour --time a --time b --drop c,d --type x=text "
-        "--weight w --positive yes --deploy new-groups,future --horizon 4 --task regression --metric mae "
+        "--weight w --positive yes --deploy new-groups,future --horizon 4 --known e,f --task regression --metric mae "
         f"--candidates ridge,tree --time-budget 7 --confidence-level 0.9 --seed 3 --threads 2 --plan {plan}"
     ).split()
     outcome = heldout("audit", table, *arguments, "--out", table.parent / "out")
@@ -41,6 +41,7 @@ def test_every_option_of_the_audit_reaches_it(
         "positive": "yes",
         "deploy": "new-groups,future",
         "horizon": 4,
+        "known": ["e", "f"],
         "task": "regression",
         "metric": "mae",
         "candidates": ["ridge", "tree"],
