@@ -166,7 +166,7 @@ def test_attention_is_judged_beside_the_others_and_says_what_it_stands_on() -> N
             "name"
         ]
     )
-    assert attention["stage0"] in {one["name"] for one in document["candidates"]}
+    assert attention["stands_on"] in {one["name"] for one in document["candidates"]}
     assert "ttention" in document["verdict_parts"]["shortfall"]
     assert document["plan"]["network"]["n_steps"] == attention["n_steps"] >= 1
 
@@ -224,7 +224,7 @@ def test_a_plan_notes_another_seed_and_is_refused_for_another_horizon() -> None:
         forecast(wave(), plan=first.document, horizon=3)
 
 
-SIZES: dict[str, Any] = {"stage0": "ridge", "context": 0, "width": 1, "depth": 1, "batch_size": 1, "n_steps": 1}
+SIZES: dict[str, Any] = {"stands_on": "ridge", "context": 0, "width": 1, "depth": 1, "batch_size": 1, "n_steps": 1}
 SIZES |= {"n_threads": 1, "enough": True}
 PLANNED = {"forecasters": [], "horizon": 7, "time_budget": 1, "n_resamples": 9, "left_out": [], "network": SIZES}
 

@@ -42,6 +42,7 @@ def test_every_option_of_the_audit_reaches_it(
         "positive": "yes",
         "deploy": "new-groups,future",
         "horizon": 4,
+        "known": ["e", "f"],
         "task": "regression",
         "metric": "mae",
         "candidates": ["ridge", "tree"],

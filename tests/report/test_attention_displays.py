@@ -156,8 +156,8 @@ def test_ticks_are_whole_seasons() -> None:
 
 def test_registers_and_future_stand_apart() -> None:
     said = texts(drawn(LagProfileDisplay.from_result(document())))
-    assert "on registers: 12 %" in said
-    assert "of the rest on the future: 20 %" in said
+    assert "12 % | on registers" in said
+    assert "20 % | of the rest on the future" in said
     map_said = texts(drawn(AttentionDisplay.from_result(document())))
     assert "on registers" in map_said
     assert "10 %" in map_said
@@ -166,7 +166,7 @@ def test_registers_and_future_stand_apart() -> None:
 
 def test_the_band_is_over_replicas_where_there_are_several_else_over_windows() -> None:
     display = drawn(LagProfileDisplay.from_result(document()))
-    assert "band: standard deviation over 3 replicas" in texts(display)
+    assert "3 replicas | : the band is their standard deviation" in texts(display)
     assert height_of_band(display) == pytest.approx(0.065)
     section = document()
     section["attention"]["lags"] |= {"replica_spread": None, "spread_over": "30 windows"}

@@ -17,14 +17,14 @@ class NetworkSizes:
 
     Parameters
     ----------
-    stage0 : str
+    stands_on : str
         The baseline that it stands on.
     context, width, depth, batch_size, n_steps, n_threads : int
     enough : bool
         Whether training had steps enough to be judged by.
     """
 
-    stage0: str
+    stands_on: str
     context: int
     width: int
     depth: int
@@ -135,4 +135,4 @@ def _sizes(sizes: Mapping[str, Any]) -> NetworkSizes:
     whole = {name: int(sizes[name]) for name in ("context", "width", "depth", "batch_size", "n_steps", "n_threads")}
     if min(whole.values()) < 1:
         raise ValueError(f"a size of the network is {min(whole.values())}")
-    return NetworkSizes(stage0=str(sizes["stage0"]), enough=bool(sizes["enough"]), **whole)
+    return NetworkSizes(stands_on=str(sizes["stands_on"]), enough=bool(sizes["enough"]), **whole)

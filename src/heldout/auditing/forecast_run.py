@@ -31,6 +31,7 @@ from heldout.auditing.forecast_candidates import (
     one_product_thread,
     score_alone,
 )
+from heldout.auditing.forecast_looks import attention_section
 from heldout.auditing.forecast_metrics import find_forecast_metric, losses_by_window, scales_before
 from heldout.auditing.forecast_model import ForecastModel, model_of
 from heldout.auditing.forecast_origins import HeldOutEnd, hold_out_end
@@ -87,8 +88,9 @@ class ForecastRun:
         alone, scored = self.score(names, part, held)
         self.attend(names, part, alone, scored, held)
         shown = self.choose(scored, held)
+        looks = self.looks(scored, held)
         best = self.fit(shown, series, held)
-        document = self.assemble(series, report, shown, label)
+        document = self.assemble(series, report, shown, looks, label)
         return Audit(
             document=document,
             iid=report,
@@ -173,7 +175,7 @@ class ForecastRun:
             self.plan.note(self.why_no_attention)
             return
         sizes = self.plan.network if self.plan.given else None
-        stage0 = best_baseline(alone) if sizes is None or sizes.stage0 not in alone else sizes.stage0
+        stage0 = best_baseline(alone) if sizes is None or sizes.stands_on not in alone else sizes.stands_on
         try:
             scored[ATTENTION], self.plan.network = fit_attention(
                 part, stage0, alone[stage0], held.tested, self.attending()
@@ -234,6 +236,22 @@ class ForecastRun:
             n_resamples=self.plan.n_resamples,
         )
 
+    def looks(self, scored: Mapping[str, ForecastScored], held: HeldOutEnd) -> dict[str, Any] | None:
+        """Find out where attention looks and whether that matters; nothing where it was hardly trained."""
+        sizes = self.plan.network
+        if ATTENTION not in scored or sizes is None or not sizes.enough or self.plan.interrupted:
+            return None
+        self.progress("attention figures", 0, 1)
+        try:
+            section = attention_section(
+                scored[ATTENTION], held.tested, sizes.n_threads, stream_seed(self.request.seed, "looks")
+            )
+        except KeyboardInterrupt:
+            self.plan.interrupt("interrupted while figures of attention were made")
+            return None
+        self.clock.finish_stage("attention figures")
+        return section
+
     def fit(self, shown: Shown, series: SeriesTable, held: HeldOutEnd) -> ForecastModel | None:
         """Fit the chosen candidate on all rows, after an earlier interrupt too: one fit, and the model is kept."""
         self.progress("fitting", 0, 1)
@@ -246,7 +264,14 @@ class ForecastRun:
         self.clock.finish_stage("fitting")
         return model_of(fitted, series.sequences, self.request.horizon, series.schema, self.request.n_jobs)
 
-    def assemble(self, series: SeriesTable, report: IIDReport, shown: Shown, label: Label) -> dict[str, Any]:
+    def assemble(
+        self,
+        series: SeriesTable,
+        report: IIDReport,
+        shown: Shown,
+        looks: Mapping[str, Any] | None,
+        label: Label,
+    ) -> dict[str, Any]:
         """Return the content of `report.json`: numbers first, then the sentences that are written from them."""
         scored, selection, metric = shown.scored, shown.selection, shown.metric
         self.plan.rows = series.n_rows
@@ -263,6 +288,7 @@ class ForecastRun:
                 "test": None,
                 "predictions": sections.predictions_section(shown.winner, shown.held),
                 "forecast": forecast_section(shown),
+                "attention": looks,
                 "plan": self.plan.to_dict(),
                 "seed": label.seed,
                 "versions": versions_section(),

@@ -80,10 +80,11 @@ class Audit:
     document : dict
         The content of `report.json`: plain numbers, strings, lists and dicts.
     iid : IIDReport
-    splitter : scikit-learn splitter
-        The folds that the verdict rests on.
+    splitter : scikit-learn splitter or None
+        The folds that the verdict rests on; None where series are forecast.
     candidates : tuple of Candidate
-        Those that were scored, simplest first; `best` is fitted on all rows, these are not fitted.
+        Those that were scored, simplest first; `best` is fitted on all rows, these are not fitted. Empty where series
+        are forecast.
     decompositions : dict of str to Decomposition
         By candidate name; empty when there was no time.
     best : FittedModel, ForecastModel or None

@@ -11,6 +11,7 @@ __all__ = [
     "coverage_finding",
     "examples_caption",
     "examples_finding",
+    "lags_caption",
     "origins_words",
     "steps_caption",
     "steps_finding",
@@ -109,3 +110,12 @@ def attention_finding(words: Words) -> str:
     if words.at("forecast.attention.reason") is not None:
         return words.say("Attention was not tried: {reason}.", reason=words.text("forecast.attention.reason"))
     return words.say("Whether attention is worth it is not known.")
+
+
+def lags_caption(words: Words) -> str:
+    """Say what the figure of attention is made of."""
+    return words.say(
+        "Mean over layers, heads, steps of the horizon and {n} origins of the part held out: it says where the network "
+        "looks, and the test above it whether that matters.",
+        n=words.count("attention.n_windows"),
+    )

@@ -17,6 +17,7 @@ from heldout.report.displays import (
     Display,
     ForecastDisplay,
     HorizonErrorDisplay,
+    LagProfileDisplay,
     OptimismDisplay,
     OrderDisplay,
     PartsDisplay,
@@ -99,6 +100,7 @@ def _figures(document: Mapping[str, Any]) -> dict[str, Markup]:
         "scatter": (PredictionsDisplay, False),
         "confusion": (ConfusionDisplay, False),
         "steps": (HorizonErrorDisplay, True),
+        "lags": (LagProfileDisplay, True),
     }
     drawn = {key: _figure(kind.from_result(document), key, twice) for key, (kind, twice) in kinds.items()}
     for k in range(len((document.get("forecast") or {}).get("examples") or ())):

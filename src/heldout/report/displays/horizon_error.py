@@ -81,6 +81,7 @@ class HorizonErrorDisplay(Display):
         ax.set_xlabel("steps ahead")
         ax.set_ylabel(str(self.at("forecast.by_step.metric_label") or "error"))
         bare(ax, keep=("bottom", "left"))
+        ax.xaxis.get_major_locator().set_params(integer=True)
         with_commas(ax.yaxis)
 
     def _names(self, ax: Any, lines: list[Any]) -> None:

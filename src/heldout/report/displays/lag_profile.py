@@ -118,18 +118,23 @@ class LagProfileDisplay(Display):
             ax.axvline(season * k, color=ink(), linewidth=0.6, alpha=0.25, zorder=0)
 
     def _beside(self, ax: Any) -> None:
-        """Say above the axes what the band is and what lies apart."""
+        """Say above the axes what the band is and what lies apart: each value, and what it is after it."""
         parts = [
-            (0.0, "band: standard deviation over ", "attention.lags.spread_over", "text"),
-            (0.45, "on registers: ", "attention.lags.register_share", "percent"),
-            (0.68, "of the rest on the future: ", "attention.lags.future_share", "percent"),
+            (0.0, ": the band is their standard deviation", "attention.lags.spread_over", "text"),
+            (0.5, " on registers", "attention.lags.register_share", "percent"),
+            (0.7, " of the rest on the future", "attention.lags.future_share", "percent"),
         ]
         if self.narrow:
             parts = [(0.0, *parts[1][1:]), (0.42, *parts[2][1:])]
         for place, words, path, form in parts:
-            if self.at(path) is not None:
-                text = ax.annotate(
-                    words + show(self.at(path), form), (place, 1.0), xycoords="axes fraction", xytext=(0, 5),
-                    textcoords="offset points", ha="left", va="bottom", fontsize="small", color=ink(),
-                )  # fmt: skip
-                text.set_parse_math(False)
+            if self.at(path) is None:
+                continue
+            value = ax.annotate(
+                show(self.at(path), form), (place, 1.0), xycoords="axes fraction", xytext=(0, 5),
+                textcoords="offset points", ha="left", va="bottom", fontsize="small", color=ink(),
+            )  # fmt: skip
+            self._marked(value, path, form, None)
+            ax.annotate(
+                words, (1.0, 0.0), xycoords=value, xytext=(1, 0), textcoords="offset points", ha="left",
+                va="bottom", fontsize="small", color=ink(), annotation_clip=False,
+            )  # fmt: skip
