@@ -42,7 +42,6 @@ def test_every_option_of_the_audit_reaches_it(
         "positive": "yes",
         "deploy": "new-groups,future",
         "horizon": 4,
-        "known": ["e", "f"],
         "task": "regression",
         "metric": "mae",
         "candidates": ["ridge", "tree"],
