@@ -18,8 +18,9 @@ from heldout.sequence.baselines.lag_features import LagFeatures
 from heldout.sequence.cutting import rows_kept
 from heldout.sequence.fitted import FittedForecast, Forecasts
 from heldout.sequence.forecast_frame import forecast_frame, like_given
+from heldout.sequence.known_future import with_known_future
 from heldout.sequence.paths import read_at
-from heldout.sequence.reading import read_sequences_like, with_known_future
+from heldout.sequence.reading import read_sequences_like
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.windows import Windows, last_origins
 from heldout.table import Schema, SchemaNote, Table, read_as
