@@ -17,7 +17,7 @@ from heldout.sequence import Forecaster
 from heldout.sequence.attending import attending_network, backbone_of, examples_of
 from heldout.sequence.attention_maps import AttentionMaps, attention_maps
 from heldout.sequence.examples import Examples
-from heldout.sequence.reading import with_known_future
+from heldout.sequence.known_future import with_known_future
 from heldout.sequence.scaling import scaling_of
 from heldout.sequence.windows import Windows, last_origins
 
