@@ -122,3 +122,44 @@ def _smoothed(z: Values, trend_share: float | None) -> tuple[float, float]:
     # Equal but for rounding is equal.
     least = min(one[0] for one in found) + 1e-9 * min(without)
     return next(one[1:] for one in found if one[0] <= least)
+
+
+def lag_features(
+    past: Values, season: int, step: int, longest: int, cycles: Sequence[int] = ()
+) -> tuple[list[float], float]:
+    """Return the features that values give, without those of time and variable, and the anchor, of one step."""
+    level, scale = scaling(past, season)
+    n = len(past)
+
+    def at(place: int) -> float:
+        return past[place] if place >= 0 else math.nan
+
+    def mean(values: Values) -> float:
+        known = [value for value in values if not math.isnan(value)]
+        return math.fsum(known) / len(known) if known else math.nan
+
+    spans = {2, 4, 8, 16} | ({season, 2 * season, 4 * season, 8 * season} if season > 1 else {32, 64})
+    out = [(at(n - 1 - lag) - level) / scale for lag in range(1, 9) if lag < longest]
+    out += [(mean(past[-span:]) - level) / scale for span in sorted(spans) if 1 < span <= longest]
+    out += [level / scale, n]
+    anchor = 0.0
+    backs = []  # value and move, so many seasons back
+    if season > 1:
+        for back in range(1, 9):
+            place = n - 1 + step
+            seasons = 0
+            while place > n - 1 or seasons < back:
+                place -= season
+                seasons += place <= n - 1
+            backs.append(((at(place) - level) / scale, (at(place) - at(place - step)) / scale))
+        for kind in (0, 1):
+            own = [both[kind] for both in backs]
+            out += [own[back - 1] for back in (1, 2, 3, 7)] + [mean(own[:4]), mean(own)]
+            anchor += next((value for value in own[:3] if not math.isnan(value)), 0.0) / 2
+    for cycle in cycles:
+        place = n - 1 + step - cycle * math.ceil(step / cycle)
+        out += [(at(place) - level) / scale, (at(place) - at(place - step)) / scale]
+    for span in (season, 2 * season, 4 * season) if season > 1 else (2, 4, 8, 16):
+        if span < longest:
+            out.append((level - at(n - 1 - span)) / scale * step / span)
+    return out, anchor

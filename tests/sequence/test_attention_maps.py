@@ -14,9 +14,11 @@ import torch
 
 from heldout.errors import DataError, InvalidInput
 from heldout.sequence import Forecaster
-from heldout.sequence.attending import attending_network, backbone_of
+from heldout.sequence.attending import attending_network, backbone_of, examples_of
 from heldout.sequence.attention_maps import AttentionMaps, attention_maps
 from heldout.sequence.examples import Examples
+from heldout.sequence.reading import with_known_future
+from heldout.sequence.scaling import scaling_of
 from heldout.sequence.windows import Windows, last_origins
 
 from reference.attention import Formula, naive_attention
@@ -184,9 +186,25 @@ def test_new_series_and_columns_known_in_advance(seed: int) -> None:
     one = forecaster.attention(future=ahead)
     other = forecaster.attention(future=ahead.with_columns(promotion=1 - pl.col("promotion")))
     assert (one.weights != other.weights).any()
+    assert one.windows.known_future is not None
+    np.testing.assert_array_equal(one.windows.known_future[0], ahead.select("promotion"))
     later = frame.with_columns(pl.col("sold") + 1.0)
     assert forecaster.attention(later, future=ahead).weights.shape == one.weights.shape
     assert len(forecaster.attention(forecaster.result_.tail).windows) == min(100, len(forecaster.result_.tail))
+
+
+def test_a_stage_0_that_reads_columns_known_in_advance_is_told_them(seed: int) -> None:
+    on = np.arange(63) % 4 == 0
+    frame = table(seed, 63).with_columns(promotion=pl.Series(on.astype(np.int8)), sold=pl.Series(10.0 * on))
+    forecaster = small(frame[:60], known=["promotion"], stage0="boosting")
+    windows = last_origins(forecaster.sequences_, 3)
+    windows = replace(windows, known_future=with_known_future(forecaster.sequences_, frame[60:], 3))
+    network = forecaster.result_.networks[0].network
+    shown = examples_of(network, forecaster.fitted_, windows).gather(torch.arange(1))
+    wanted = forecaster.fitted_.baseline.predict(windows)
+    np.testing.assert_allclose(shown.base.numpy(), scaling_of(windows).down(wanted).transpose(0, 2, 1), rtol=1e-5)
+    np.testing.assert_array_equal(shown.known[0, -3:].numpy(), windows.known()[0])
+    assert np.isfinite(windows.known()).all()
 
 
 def test_variables_look_at_variables(crossed: Forecaster) -> None:

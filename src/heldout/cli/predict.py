@@ -50,6 +50,8 @@ def predict(
     """
     if out is not None:
         _check_ending(out)
+    if interval is not None and not 0 < interval < 1:
+        raise InvalidInput(f"--interval must lie between 0 and 1, got {interval:g}: try 0.9")
     from heldout.auditing import load
     from heldout.auditing.forecast_model import ForecastModel
 

@@ -12,13 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from heldout.errors import InvalidInput
 from heldout.sequence.backbone import Backbone
+from heldout.sequence.examples import Examples
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.network import Design, ForecastNetwork
+from heldout.sequence.windows import Windows
 
 if TYPE_CHECKING:
     from heldout.sequence.forecaster import Forecaster
 
-__all__ = ["Request", "attending_network", "backbone_of", "evenly_spaced", "make_request"]
+__all__ = ["Request", "attending_network", "backbone_of", "evenly_spaced", "examples_of", "make_request"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,25 @@ def _why_alone(forecaster: Forecaster) -> str:
 def backbone_of(network: ForecastNetwork) -> Backbone:
     """Return the encoder of a network that attends."""
     return cast(Backbone, network.encoder)
+
+
+def examples_of(network: ForecastNetwork, fitted: FittedForecast, windows: Windows) -> Examples:
+    """Return what a network is shown of windows, with stage 0's forecasts, on its own device.
+
+    Parameters
+    ----------
+    network : ForecastNetwork
+    fitted : FittedForecast
+        Whose stage 0 forecasts.
+    windows : Windows
+    """
+    return Examples(
+        windows,
+        fitted.baseline.predict(windows),
+        network.design.shape,
+        known_future=windows.known() if windows.sequences.layout.known else None,
+        device=network.embed_past.weight.device,
+    )
 
 
 def make_request(

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from heldout.errors import InvalidInput
-from heldout.sequence.attending import Request, attending_network, backbone_of, evenly_spaced, make_request
+from heldout.sequence.attending import Request, attending_network, backbone_of, evenly_spaced, examples_of, make_request
 from heldout.sequence.attention_weights import batch_weights
 from heldout.sequence.examples import Examples
 from heldout.sequence.lag_profile import LagProfile, lag_profile
@@ -174,7 +174,7 @@ def attention_maps(
         That kept its attention.
     X : frame or Windows, optional
         As `Forecaster.predict` takes it: the last window of each series. Or windows, such as those of the tail,
-        ``forecaster.result_.tail``; where columns are known in advance, the futures of these must be in the table.
+        ``forecaster.result_.tail``.
     future : frame, optional
         As `Forecaster.predict` takes it.
     layers, heads : sequence of int, optional
@@ -220,35 +220,28 @@ def attention_maps(
     for name, number in (("n_windows", n_windows), ("chunk", chunk)):
         if number < 1:
             raise InvalidInput(f"{name} must be 1 or more, got {number}: leave it out for the usual number")
-    windows, known = _windows_of(forecaster, X, future)
+    windows = _windows_of(forecaster, X, future)
     n_all = len(windows)
     chosen = evenly_spaced(n_all, max(1, min(n_windows, _MOST_NUMBERS // _numbers_in_a_window(network, request))))
     windows = windows.take(chosen)
     with torch_as_found(forecaster.n_jobs):
-        base = forecaster.fitted_.baseline.predict(windows)
-        examples = Examples(
-            windows,
-            base,
-            network.design.shape,
-            known_future=None if known is None else known[chosen],
-            device=network.embed_past.weight.device,
-        )
-        maps = _filled(network, request, examples, chunk)
+        maps = _filled(network, request, examples_of(network, forecaster.fitted_, windows), chunk)
     return replace(maps, n_windows_all=n_all)
 
 
-def _windows_of(forecaster: Forecaster, X: Any, future: Any) -> tuple[Windows, NDArray[np.float64] | None]:
-    """Return the windows asked for and the known columns of their futures, where these are beyond the table."""
+def _windows_of(forecaster: Forecaster, X: Any, future: Any) -> Windows:
+    """Return the windows asked for, with the known columns of futures that lie beyond the table."""
     if isinstance(X, Windows):
         if X.horizon != forecaster.horizon:
             raise InvalidInput(
                 f"windows must have the horizon of the forecaster, {forecaster.horizon}, got {X.horizon}: make new ones"
             )
-        return X, None
+        return X
     sequences = forecaster.sequences_ if X is None else read_sequences_like(X, forecaster.sequences_)
     windows = last_origins(sequences, forecaster.horizon)
-    known = with_known_future(sequences, future, forecaster.horizon) if sequences.layout.known else None
-    return windows, known
+    if not sequences.layout.known:
+        return windows
+    return replace(windows, known_future=with_known_future(sequences, future, forecaster.horizon))
 
 
 def _numbers_in_a_window(network: ForecastNetwork, request: Request) -> int:

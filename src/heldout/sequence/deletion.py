@@ -19,16 +19,15 @@ from torch import Tensor
 
 from heldout._random import seed_of, stream
 from heldout.errors import InvalidInput
-from heldout.sequence.attending import attending_network, backbone_of, evenly_spaced, make_request
+from heldout.sequence.attending import attending_network, backbone_of, evenly_spaced, examples_of, make_request
 from heldout.sequence.attention_weights import batch_weights
-from heldout.sequence.block_resampling import block_means
+from heldout.sequence.block_resampling import ResampledSums, interval_ends, resampled_sums
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.objective import losses_by_window
 from heldout.sequence.torch_state import torch_as_found
 from heldout.sequence.windows import Windows
-from heldout.sequence.worth import Improvement, paired_improvement
 
 if TYPE_CHECKING:
     from heldout.sequence.forecaster import Forecaster
@@ -147,7 +146,7 @@ def deletion_test(
     was trained again with them, and is not tested itself. Attention is summed over the rows of the future and averaged
     over heads, layers and replicas; equal weights are ranked at random. What is hidden is marked as missing, as a gap
     in the table is: its values are gone, no token sees it, and stage 0's forecast stays as it was. Random choices may
-    hit attended tokens too. Units are drawn as `heldout.sequence.worth.paired_improvement` does.
+    hit attended tokens too. Units are drawn as `heldout.sequence.block_resampling.resampled_sums` does.
 
     A network that has seen no gaps in training is hurt by any; that part of the harm is in both losses alike.
 
@@ -173,14 +172,13 @@ def deletion_test(
     network = attending_network(forecaster, fitted)
     windows = _with_future(forecaster, windows)
     with torch_as_found(forecaster.n_jobs):
-        base = fitted.baseline.predict(windows)
-        device = network.embed_past.weight.device
-        trial = _Trial(network, fitted, Examples(windows, base, network.design.shape, device=device), share)
+        trial = _Trial(network, fitted, examples_of(network, fitted, windows), share)
         losses, n_hidden = trial.run(n_random, stream(seed, "deletion"))
-    difference, (low, high), units = _compared(losses, windows, seed, confidence_level)
+    drawn = _resampled(losses, windows, seed)
+    low, high = interval_ends(drawn.sums[0] / np.maximum(drawn.sums[1], 1.0), drawn.n_units, confidence_level)
     intact, attended, random = (float(one) for one in losses.mean(axis=1))
     return DeletionTest(
-        difference,
+        attended - random,
         low,
         high,
         confidence_level,
@@ -192,8 +190,8 @@ def deletion_test(
         n_hidden,
         n_random,
         len(windows),
-        units.n_units,
-        units.unit,
+        drawn.n_units,
+        drawn.unit,
     )
 
 
@@ -218,18 +216,16 @@ def _with_future(forecaster: Forecaster, windows: Windows | None) -> Windows:
     return given.take(known[evenly_spaced(len(known), _MOST_WINDOWS)] if windows is None else known)
 
 
-def _compared(
-    losses: NDArray[np.float64], windows: Windows, seed: int, confidence_level: float
-) -> tuple[float, tuple[float, float], Improvement]:
-    """Return the mean difference, its interval, and what units it rests on; of losses intact, attended, random."""
-    time, series, block = windows.sequences.count[windows.origin], windows.series, float(windows.horizon)
+def _resampled(losses: NDArray[np.float64], windows: Windows, seed: int) -> ResampledSums:
+    """Return resampled sums of the difference of losses (intact, attended, random), and of windows."""
     _, attended, random = losses
-    rng = stream(seed, "deletion interval")
-    means = block_means(
-        (attended - random)[None], time, series, block=block, rng=rng, confidence_level=confidence_level
+    return resampled_sums(
+        np.stack([attended - random, np.ones(len(windows))]),
+        windows.sequences.count[windows.origin],
+        windows.series,
+        block=float(windows.horizon),
+        rng=stream(seed, "deletion interval"),
     )
-    mean, low, high = (float(one[0]) for one in means)
-    return mean, (low, high), paired_improvement(random, attended, time, series, block=block, rng=rng)
 
 
 class _Trial:

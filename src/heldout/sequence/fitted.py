@@ -5,7 +5,7 @@ Importing this loads no torch; forecasting with a network does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,7 +103,9 @@ class FittedForecast:
         point : array of float64, shape (replicas, n_windows, horizon, n_variables)
         quantiles : array of float64, shape (replicas, n_windows, horizon, n_variables, n_levels)
         """
-        base = self.baseline.predict(windows) if base is None else base
+        if base is None:
+            told = windows if known_future is None else replace(windows, known_future=known_future)
+            base = self.baseline.predict(told)
         down = scaling_of(windows).down(base)
         if self.network is None:
             return down[None], (down[..., None] + self.spread[:, None])[None]

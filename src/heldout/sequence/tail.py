@@ -78,8 +78,10 @@ def set_apart(windows: Windows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         train, apart = number[~is_apart], number[is_apart]
     else:
         count = windows.sequences.count[windows.origin]
-        first = np.quantile(count, 1 - 1 / _ONE_IN)
-        train, apart = number[count + windows.horizon <= first], number[count >= first]
+        border = np.quantile(count, 1 - 1 / _ONE_IN)
+        first, last = windows.future_span()
+        apart = number[count >= border]
+        train = number[last < first[apart].min(initial=np.inf)]
         if len(train) < _LEAST_TO_SPARE // 2:
             return number, nothing
     spread = np.unique(np.round(np.linspace(0, len(apart) - 1, min(len(apart), _MOST_APART))).astype(np.intp))

@@ -4,6 +4,7 @@ Each learns from windows and predicts windows. What it says of the windows it le
 network trained on in-sample predictions would learn to trust them too much.
 """
 
+from heldout.sequence.baselines.boosting import BoostingOnLags
 from heldout.sequence.baselines.combination import Combination
 from heldout.sequence.baselines.naive import Drift, LastValue, SeasonalNaive
 from heldout.sequence.baselines.protocol import Baseline, FittedBaseline
@@ -14,6 +15,7 @@ __all__ = [
     "BASELINES",
     "RULES",
     "Baseline",
+    "BoostingOnLags",
     "Combination",
     "Drift",
     "FittedBaseline",
@@ -31,6 +33,7 @@ BASELINES: dict[str, type] = {
     "theta": Theta,
     "ridge": RidgeOnLags,
     "theta-and-ridge": Combination,
+    "boosting": BoostingOnLags,
 }
 
 #: Those that learn nothing from other windows, and so need none.

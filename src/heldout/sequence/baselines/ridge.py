@@ -78,8 +78,8 @@ class RidgeOnLags:
 
     Notes
     -----
-    Every fold's model costs one solve: Gram matrices are summed by fold, and windows within a horizon of the fold are
-    subtracted (Folds). Missing values of the context are filled by the last one known before; windows weigh
+    Every fold's model costs one solve: Gram matrices are summed apart for windows that the same folds learn from.
+    Missing values of the context are filled by the last one known before; windows weigh
     1 / (1 + mean square / 49) of their scaled future, so that a few wild ones do not rule.
     """
 
@@ -135,27 +135,31 @@ def fill_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class _Gram:
-    """X'X and X'Y of all windows, and of what each fold must not learn from."""
+    """X'X and X'Y of the windows, apart for those that the models of other folds may learn from.
+
+    Each model adds up what it may learn. Taking what it may not from the sum of all would leave the rounding of the
+    latter, which is all there is where a fold learns from little beside wild windows.
+    """
 
     def __init__(self, windows: Windows, folds: Folds, n_lags: int) -> None:
         self.windows, self.folds, self.n_lags = windows, folds, n_lags
-        size, horizon = n_lags + 1, windows.horizon
-        self.total = np.zeros((size, size)), np.zeros((size, horizon))
-        self.hidden = [(np.zeros((size, size)), np.zeros((size, horizon))) for _ in range(folds.n_folds)]
+        #: Which folds learn from a part (n_folds, n_parts), and the part of each window.
+        self.learn, part = np.unique(folds.learn, axis=1, return_inverse=True)
+        self.part = part.reshape(-1)
+        size, n_parts = n_lags + 1, self.learn.shape[1]
+        self.left, self.right = np.zeros((n_parts, size, size)), np.zeros((n_parts, size, windows.horizon))
         for start in range(0, len(windows), _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, len(windows)))
             self._add(rows)
 
     def _add(self, rows: NDArray[np.intp]) -> None:
         X, Y, weight, of_window = self._examples(rows)
-        weighted = X * weight[:, None]
-        self.total[0][...] += weighted.T @ X
-        self.total[1][...] += weighted.T @ Y
-        for fold, (left, right) in enumerate(self.hidden):
-            out = ~self.folds.learn[fold, rows[of_window]]
-            if out.any():
-                left += weighted[out].T @ X[out]
-                right += weighted[out].T @ Y[out]
+        part = self.part[rows[of_window]]
+        for own in np.unique(part):
+            there = part == own
+            weighted = X[there] * weight[there, None]
+            self.left[own] += weighted.T @ X[there]
+            self.right[own] += weighted.T @ Y[there]
 
     def _examples(
         self, rows: NDArray[np.intp]
@@ -171,14 +175,14 @@ class _Gram:
         weight = 1 / (1 + np.mean(Y**2, axis=1) / _LARGE**2)
         return np.hstack([X, np.ones((len(X), 1))]), Y, weight, np.nonzero(known)[0]
 
-    def solve(self, n_lags: int, penalty: float, hidden: int | None = None) -> NDArray[np.float64]:
-        """Return the weights of the last `n_lags` values, from all windows but those hidden from a fold."""
-        left, right = self.total
-        if hidden is not None:
-            left, right = left - self.hidden[hidden][0], right - self.hidden[hidden][1]
+    def solve(self, n_lags: int, penalty: float, fold: int | None = None) -> NDArray[np.float64]:
+        """Return the weights of the last `n_lags` values, from all windows or from those that a fold learns from."""
+        learned = slice(None) if fold is None else self.learn[fold]
+        left, right = self.left[learned].sum(axis=0), self.right[learned].sum(axis=0)
         # Fewer lags are the last ones, and the constant.
         left, right = left[-n_lags - 1 :, -n_lags - 1 :], right[-n_lags - 1 :]
-        strength = penalty * max(float(np.diag(left)[:-1].mean()), 1e-12)
+        # Where nothing varies the lags are 0, and any strength will do that leaves numbers of the constant's size.
+        strength = penalty * max(float(np.diag(left)[:-1].mean()), 1e-6 * left[-1, -1], 1e-12)
         shrink = np.diag(np.append(np.full(n_lags, strength), 1e-9 * max(left[-1, -1], 1.0)))
         return np.asarray(scipy.linalg.solve(left + shrink, right, assume_a="pos", check_finite=False))
 
