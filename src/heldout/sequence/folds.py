@@ -64,6 +64,16 @@ def fold_windows(windows: Windows, n_folds: int = 5) -> Folds:
     ------
     InvalidInput
         Fewer than 2 folds.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.reading import read_sequences
+    >>> from heldout.sequence.windows import all_origins
+    >>> frame = pl.DataFrame({"day": range(12), "sold": [float(day) for day in range(12)]})
+    >>> folds = fold_windows(all_origins(read_sequences(frame, target="sold", time="day"), 2), 3)
+    >>> folds.of.tolist(), folds.learn[1].astype(int).tolist()
+    ([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], [1, 1, 1, 0, 0, 0, 0, 0, 1, 1])
     """
     if n_folds < 2:
         raise InvalidInput(f"n_folds must be 2 or more, got {n_folds}: a fold needs others to learn from")

@@ -33,6 +33,15 @@ def with_known_future(sequences: Sequences, future: Any, horizon: int) -> NDArra
     ------
     DataError
         There is no table, it lacks a column or a row to be forecast, or holds an infinite number.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.reading import read_sequences
+    >>> frame = pl.DataFrame({"day": [1, 2, 3], "sold": [5.0, 9.0, 5.0], "price": [2.0, 1.0, 2.0]})
+    >>> sequences = read_sequences(frame, target="sold", time="day", known=["price"])
+    >>> with_known_future(sequences, pl.DataFrame({"day": [5, 4], "price": [1.0, 2.0]}), 2).tolist()
+    [[[2.0], [1.0]]]
     """
     layout = sequences.layout
     found = np.full((sequences.n_series, horizon, len(layout.known)), np.nan)

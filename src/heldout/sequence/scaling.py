@@ -64,6 +64,16 @@ def scaling_of(windows: Windows) -> Scaling:
     Notes
     -----
     Cumulative sums over the series of the windows make this O(their rows + windows).
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.reading import read_sequences
+    >>> from heldout.sequence.windows import last_origins
+    >>> frame = pl.DataFrame({"day": range(4), "sold": [10.0, 30.0, 20.0, 20.0]})
+    >>> scaling = scaling_of(last_origins(read_sequences(frame, target="sold", time="day"), 1))
+    >>> float(scaling.level[0, 0, 0]), float(scaling.scale[0, 0, 0])
+    (20.0, 10.0)
     """
     values, offsets, origin, start = _rows_of_present(windows)
     noise = _largest_so_far(values, offsets)[origin] * _ROUNDING

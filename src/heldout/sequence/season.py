@@ -28,6 +28,14 @@ def find_season(sequences: Sequences) -> int:
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.reading import read_sequences
+    >>> frame = pl.DataFrame({"t": range(40), "y": [1.0, 5.0, 2.0, 8.0] * 10})
+    >>> find_season(read_sequences(frame, target="y", time="t", season=1))
+    4
     """
     if not sequences.step.regular:
         return 1

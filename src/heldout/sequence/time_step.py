@@ -130,6 +130,13 @@ def find_time_step(time: NDArray[np.float64], offsets: NDArray[np.int64], *, cal
     TimeStep
         Months where every time lies on the same (or the last) day of a month, at the same hour; working days where
         the step is one day and no time lies on a weekend; otherwise a length.
+
+    Examples
+    --------
+    >>> days = np.array(["2024-01-31", "2024-02-29", "2024-03-31"], dtype="datetime64[s]").astype(float)
+    >>> step = find_time_step(days, np.array([0, 3]), calendar=True)
+    >>> str(step), step.time(step.count(days[-1:]) + 1).astype("datetime64[s]").astype(str).tolist()
+    ('1 month', ['2024-04-30T00:00:00'])
     """
     gap = _gaps(time, offsets)
     if not len(gap):

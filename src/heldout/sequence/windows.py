@@ -133,6 +133,15 @@ def all_origins(
     -------
     Windows
         In order of series and time.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.reading import read_sequences
+    >>> frame = pl.DataFrame({"day": range(6), "sold": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]})
+    >>> windows = all_origins(read_sequences(frame, target="sold", time="day"), 2, least_context=3)
+    >>> windows.context(2)[..., 0].tolist(), windows.future()[..., 0].tolist()
+    ([[2.0, 3.0], [3.0, 4.0]], [[4.0, 5.0], [5.0, 6.0]])
     """
     end = sequences.offsets[1:] if ends_before is None else ends_before
     first = sequences.offsets[:-1] + least_context - 1

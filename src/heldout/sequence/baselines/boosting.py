@@ -51,6 +51,21 @@ class BoostingOnLags:
     1 / (1 + largest^2 / 49) of the larger of target and value, so that a few wild rows do not rule. The models of all
     folds grow in one call over one binned table, so cut points of features (never targets) are shared between folds.
     Codes of categories are taken as numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.folds import fold_windows
+    >>> from heldout.sequence.windows import all_origins
+    >>> from heldout.sequence.reading import read_sequences
+    >>> price = [1.0 + day**3 % 101 % 2 for day in range(400)]
+    >>> frame = pl.DataFrame({"day": range(400), "price": price, "sold": [12 - 4 * p for p in price]})
+    >>> sequences = read_sequences(frame, target="sold", time="day", known=["price"], season=1)
+    >>> windows = all_origins(sequences, 2)
+    >>> fitted = BoostingOnLags().fit(windows, fold_windows(windows))
+    >>> next_days = Windows(sequences, np.array([399]), 2, np.array([[[1.0], [2.0]]]))
+    >>> fitted.predict(next_days)[0, :, 0].round().tolist()
+    [8.0, 4.0]
     """
 
     n_rounds: int | None = None

@@ -22,7 +22,17 @@ def last_value(windows: Windows) -> NDArray[np.float64]:
 
 
 def seasonal_naive(windows: Windows) -> NDArray[np.float64]:
-    """Return the last value known at the same place of the season; the last value where there is none."""
+    """Return the last value known at the same place of the season; the last value where there is none.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.reading import read_sequences
+    >>> from heldout.sequence.windows import last_origins
+    >>> frame = pl.DataFrame({"day": range(6), "sold": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]})
+    >>> seasonal_naive(last_origins(read_sequences(frame, target="sold", time="day", season=3), 4))[0, :, 0].tolist()
+    [4.0, 5.0, 6.0, 4.0]
+    """
     season = windows.sequences.season
     forecast = last_value(windows)
     if season == 1:

@@ -81,6 +81,19 @@ class RidgeOnLags:
     Every fold's model costs one solve: Gram matrices are summed apart for windows that the same folds learn from.
     Missing values of the context are filled by the last one known before; windows weigh
     1 / (1 + mean square / 49) of their scaled future, so that a few wild ones do not rule.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from heldout.sequence.folds import fold_windows
+    >>> from heldout.sequence.windows import all_origins, last_origins
+    >>> from heldout.sequence.reading import read_sequences
+    >>> frame = pl.DataFrame({"day": range(60), "sold": [3.0, 5.0, 1.0] * 20})
+    >>> sequences = read_sequences(frame, target="sold", time="day", season=1)
+    >>> windows = all_origins(sequences, 3)
+    >>> fitted = RidgeOnLags(penalty=1e-6).fit(windows, fold_windows(windows))
+    >>> fitted.predict(last_origins(sequences, 3))[0, :, 0].round(1).tolist()
+    [3.0, 5.0, 1.0]
     """
 
     n_lags: tuple[int, ...] | None = None
