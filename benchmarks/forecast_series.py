@@ -166,6 +166,10 @@ def single_series() -> dict[str, tuple[pl.DataFrame, dict[str, Any], int]]:
     }
 
 
+# A season of 288 steps makes stage 0 slow: not in a quick run.
+SLOW = ("machine_temperature", "tweet_volume")
+
+
 def tweets() -> tuple[pl.DataFrame, dict[str, Any], int]:
     return read("tweet_volume"), {"group": "series", "time": "timestamp", "target": "value"}, 36
 
