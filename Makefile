@@ -15,7 +15,9 @@ $(VENV)/installed: $(VENV)/made $(SOURCES)
 	touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/made $(SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test]'
+	# By its exact version torch comes as a build for CPUs; the range of the extra would fetch gigabytes for GPUs.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[test,sequence]'
 	touch $@ $(VENV)/installed
 
 demo: $(VENV)/installed

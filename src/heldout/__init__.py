@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heldout import generalization, iid, losses, resampling, splits, table, tradeoff
+    from heldout import generalization, iid, losses, resampling, sequence, splits, table, tradeoff
     from heldout.auditing import Audit, audit, load
     from heldout.boosting import BoostingClassifier, BoostingRegressor
     from heldout.report import displays
@@ -28,6 +28,7 @@ __all__ = [
     "load",
     "losses",
     "resampling",
+    "sequence",
     "splits",
     "table",
     "tradeoff",

@@ -70,6 +70,14 @@ def test_predict_tells_on_stderr_what_training_never_saw(
     assert "columns that the model does not use: shoe" in outcome.err
 
 
+def test_a_model_of_rows_takes_nothing_that_forecasts_take(
+    audited: Path, heldout: Callable[..., Any], is_one_line: Callable[..., None]
+) -> None:
+    model, rows = audited / "out" / "model.heldout", audited / "table.csv"
+    is_one_line(heldout("predict", model, rows, "--interval", "0.9"), "--interval 0.9", "leave it out")
+    is_one_line(heldout("predict", model, rows, "--future", rows), "--future", "table.csv", "leave it out")
+
+
 def test_predict_needs_every_column_of_the_training_table(
     audited: Path, heldout: Callable[..., Any], is_one_line: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -140,7 +148,7 @@ def test_a_model_file_that_is_not_there_gets_one_line(
     [
         (["--out", "p.xlsx"], [".xlsx", ".csv"]),
         (["--out", "no/such/folder/p.csv"], ["no/such/folder"]),
-        (["--interval", "0.9"], ["--interval"]),
+        (["--interval", "1.5"], ["--interval"]),
     ],
 )
 def test_predict_refuses_what_it_cannot_do_before_it_reads(

@@ -18,8 +18,8 @@ def test_every_option_of_the_audit_reaches_it(
     plan = table.with_name("plan.json")
     plan.write_text('{"plan": {"n_folds": 3}}')
     arguments = (
-        f"--target outcome --test {table} --group subject --group colour --time a --time b --drop c,d --type x=text "
-        "--weight w --positive yes --deploy new-groups,future --horizon 4 --task regression --metric mae "
+        f"--target outcome --test {table} --group subject --group colour --time a --time b --drop c,d --known e,f "
+        "--type x=text --weight w --positive yes --deploy new-groups,future --horizon 4 --task regression --metric mae "
         f"--candidates ridge,tree --time-budget 7 --confidence-level 0.9 --seed 3 --threads 2 --plan {plan}"
     ).split()
     outcome = heldout("audit", table, *arguments, "--out", table.parent / "out")
@@ -36,6 +36,7 @@ def test_every_option_of_the_audit_reaches_it(
         "group": ["subject", "colour"],
         "time": ["a", "b"],
         "drop": ["c", "d"],
+        "known": ["e", "f"],
         "types": {"x": "text"},
         "weight": "w",
         "positive": "yes",
@@ -69,7 +70,9 @@ def test_what_is_not_given_is_left_to_the_audit(
     (call,) = audit.calls
     assert call["deploy"] == "auto"
     assert call["time_budget"] == 120.0
-    assert not any(call[name] for name in ("test", "group", "time", "drop", "types", "weight", "candidates", "plan"))
+    assert not any(
+        call[name] for name in ("test", "group", "time", "drop", "known", "types", "weight", "candidates", "plan")
+    )
     assert call["n_jobs"] is None
 
 

@@ -628,4 +628,25 @@ def no_signal() -> dict[str, Any]:
     return document
 
 
-SAMPLES = {"regression": regression, "vowel": vowel, "time_ordered": time_ordered, "no_signal": no_signal}
+def forecast() -> dict[str, Any]:
+    """See `report.forecast_documents`, which is built from what stands above."""
+    from report import forecast_documents
+
+    return forecast_documents.forecast()
+
+
+def naive_forecast() -> dict[str, Any]:
+    """See `report.forecast_documents`."""
+    from report import forecast_documents
+
+    return forecast_documents.naive_forecast()
+
+
+SAMPLES = {
+    "regression": regression,
+    "vowel": vowel,
+    "time_ordered": time_ordered,
+    "no_signal": no_signal,
+    "forecast": forecast,
+    "naive_forecast": naive_forecast,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from torch import Tensor
 from heldout.errors import InvalidInput
 from heldout.sequence.backbone import Backbone
 from heldout.sequence.norm import rms_norm
+
+from reference.attention import Formula
+from reference.backbone import naive_backbone
 
 R, B, T, D = 2, 6, 8, 16
 
@@ -35,6 +39,8 @@ def awake(seed: int, **options: Any) -> Backbone:
         for parameter in backbone.parameters():
             if (parameter == 0).all():
                 parameter.normal_(0, 0.2, generator=generator)
+            elif (parameter == 1).all():
+                parameter.uniform_(0.5, 2.0, generator=generator)
     return backbone
 
 
@@ -61,6 +67,41 @@ def test_at_first_the_backbone_is_the_normalised_input(seed: int) -> None:
     backbone = Backbone(D, 3, 2, replicas=R, cross_every=2)
     torch.testing.assert_close(backbone(x, positions, present, 3), rms_norm(x))
     torch.testing.assert_close(backbone(x).square().mean(-1), torch.ones(R, B, T), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["full", "causal", "window", "causal window", "no registers"])
+def test_the_backbone_is_the_loop_in_float64(name: str, seed: int) -> None:
+    kind = KINDS[name]
+    backbone = awake(seed, **kind).double()
+    x, positions, present = tokens(seed)
+    out = backbone(x.double(), positions.double(), present).detach().numpy()
+    formula = Formula(
+        n_heads=2,
+        n_key_heads=kind.get("n_key_heads", 2),
+        causal=kind.get("causal", False),
+        window=kind.get("window"),
+        rotary=True,
+        normalise=True,
+        n_registers=backbone.n_registers,
+    )
+    for r in range(R):
+        layers = [
+            {
+                name.removeprefix("attention.").removesuffix(".weight"): p[r].detach().numpy()
+                for name, p in block.named_parameters()
+            }
+            for block in backbone.blocks
+        ]
+        for b in range(B):
+            naive = naive_backbone(
+                x[r, b].double().numpy(),
+                backbone.registers[r].detach().numpy(),
+                layers,
+                formula,
+                positions[b].double().numpy(),
+                present[b].numpy(),
+            )
+            np.testing.assert_allclose(out[r, b], naive, rtol=0, atol=1e-10)
 
 
 @kinds
@@ -230,9 +271,10 @@ def test_inputs_of_attention_are_those_that_the_forward_pass_uses(seed: int) -> 
 
         block.attention.gather = spy
     backbone(x, positions, present, 3)
-    given = backbone.attention_inputs(x, positions, present, 3, layers=[0, 1])
-    assert [part.layer for part in given] == [0, 1]
-    assert all(torch.equal(part.X, seen[part.layer]) for part in given)
+    used = dict(seen)  # asking for the inputs runs the layers once more, under the same spy
+    given = backbone.attention_inputs(x, positions, present, 3, layers=[0, 1, 2])
+    assert [part.layer for part in given] == [0, 1, 2]
+    assert all(torch.equal(part.X, used[part.layer]) for part in given)
     assert given[0].X.shape == (R, B, 4 + T, D)
     assert given[1].X.shape == (R, 2 * (4 + T), 3, D)
 
@@ -244,6 +286,16 @@ def test_the_share_of_registers_is_the_first_weights(seed: int) -> None:
     assert (maps[:, 2, :, :, :4].sum(-1) > 0.999).all()  # a sequence of padding sees registers only
     assert (maps[:, 2, :, :, 4:] == 0).all()
     assert (maps[:, 0, :, :, :4] > 0).all()
+
+
+def test_registers_are_at_time_zero_and_so_are_not_rotated(seed: int) -> None:
+    x, positions, _ = tokens(seed)
+    given = awake(seed, window=3).attention_inputs(x, positions + 5.0)[0]
+    assert given.positions is not None
+    assert torch.equal(given.positions[:, 4:], positions + 5.0)
+    keys = given.attention.project(given.X, given.positions)[1][..., :4, :]
+    plain = given.attention.key(given.X).view(R, B, 4 + T, 2, D // 2).transpose(2, 3)[..., :4, :]
+    torch.testing.assert_close(keys, rms_norm(plain), rtol=0, atol=1e-6)
 
 
 def test_dropout_comes_from_the_seed_and_only_in_training(seed: int) -> None:

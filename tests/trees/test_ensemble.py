@@ -52,6 +52,16 @@ def test_parts_put_together_are_the_whole(three_classes: Any) -> None:
     assert_same_bits(parts.followed_by(whole.head(0)), parts)
 
 
+def test_the_trees_of_one_output_give_that_output(three_classes: Any) -> None:
+    X, y = three_classes
+    whole = BoostingClassifier(n_trees=5).fit(X, y).ensemble_
+    for output in range(3):
+        assert same_bits(whole.of_output(output).raw(X)[:, 0], whole.raw(X)[:, output])
+    for output in (-1, 3):
+        with pytest.raises(InvalidInput, match=f"output must be from 0 to 2, got {output}"):
+            whole.of_output(output)
+
+
 def test_trees_are_added_in_place_in_their_order(three_classes: Any) -> None:
     X, y = three_classes
     ensemble = BoostingClassifier(n_trees=4).fit(X, y).ensemble_

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from heldout.auditing.archive import array_from_npy, npy_from_array, parse_json, read_archive, write_archive
+from heldout.auditing.forecast_model import ForecastModel
+from heldout.auditing.stored_forecasts import KIND, NETWORK, forecast_from_parts, forecast_to_parts
 from heldout.auditing.stored_models import freeze, from_parts, is_foreign, to_parts
 from heldout.errors import HeldoutError, ModelFileError
 from heldout.table import Schema, SchemaNote
@@ -184,7 +186,7 @@ def _codes_of(found: Any, classes: Sequence[str]) -> NDArray[np.intp]:
         ) from None
 
 
-def save_model(path: str | Path, model: FittedModel, manifest: Mapping[str, Any]) -> None:
+def save_model(path: str | Path, model: FittedModel | ForecastModel, manifest: Mapping[str, Any]) -> None:
     """Write `model.heldout`; the file appears whole or not at all.
 
     Equal models give equal bytes, except where a foreign estimator goes through skops, which numbers objects by
@@ -193,7 +195,7 @@ def save_model(path: str | Path, model: FittedModel, manifest: Mapping[str, Any]
     Parameters
     ----------
     path : str or Path
-    model : FittedModel
+    model : FittedModel or ForecastModel
     manifest : mapping
         Plain JSON to keep in the file: metrics, when it was made.
 
@@ -221,7 +223,9 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _members(model: FittedModel) -> dict[str, bytes]:
+def _members(model: FittedModel | ForecastModel) -> dict[str, bytes]:
+    if isinstance(model, ForecastModel):
+        return _members_of_forecast(model)
     meta, arrays = to_parts(freeze(model.estimator))
     document = {
         "task": model.task,
@@ -238,11 +242,21 @@ def _members(model: FittedModel) -> dict[str, bytes]:
     return members
 
 
+def _members_of_forecast(model: ForecastModel) -> dict[str, bytes]:
+    meta, arrays, weights = forecast_to_parts(model)
+    members = {f"arrays/{name}.npy": npy_from_array(array) for name, array in arrays.items()}
+    if weights is not None:
+        members[NETWORK] = weights
+    members["model.json"] = _document({**meta, "arrays": sorted(arrays)})
+    members["schema.json"] = _document(model.schema.to_dict())
+    return members
+
+
 def _document(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
 
 
-def load_model(path: str | Path, *, trust: Sequence[str] = ()) -> FittedModel:
+def load_model(path: str | Path, *, trust: Sequence[str] = ()) -> FittedModel | ForecastModel:
     """Read `model.heldout`. No code in the file is run.
 
     Parameters
@@ -273,13 +287,18 @@ def load_model(path: str | Path, *, trust: Sequence[str] = ()) -> FittedModel:
         ) from problem
 
 
-def _assemble(manifest: dict[str, Any], members: dict[str, bytes], trust: tuple[str, ...]) -> FittedModel:
+def _assemble(
+    manifest: dict[str, Any], members: dict[str, bytes], trust: tuple[str, ...]
+) -> FittedModel | ForecastModel:
     for name in ("model.json", "schema.json"):
         if name not in members:
             raise ModelFileError(f"lacks the member {name!r}: fetch or save it again")
     document = parse_json(members["model.json"], "model.json")
     schema = Schema.from_dict(parse_json(members["schema.json"], "schema.json"))
     arrays = {name: array_from_npy(members[f"arrays/{name}.npy"]) for name in document["arrays"]}
+    inner = {name: value for name, value in manifest.items() if name not in ("members", "format", "schema")}
+    if document.get("kind") == KIND:
+        return replace(forecast_from_parts(document, arrays, members.get(NETWORK), schema), manifest=inner)
     estimator = from_parts(document["estimator"], arrays, trust)
     task, classes, kind = document["task"], tuple(document["classes"]), document["frame_kind"]
     if task not in ("regression", "classification") or (task == "classification") != bool(classes):
@@ -291,5 +310,4 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes], trust: tuple[
     lacking = set(getattr(getattr(estimator, "encoder", None), "feature_names_in_", ())) - set(schema.names)
     if lacking:
         raise ValueError(f"the encoder takes columns that the schema lacks: {sorted(lacking)}")
-    inner = {name: value for name, value in manifest.items() if name not in ("members", "format", "schema")}
     return FittedModel(estimator, schema, task, classes, document["metric"], document["positive"], inner, kind)

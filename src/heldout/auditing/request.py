@@ -37,6 +37,7 @@ class Request:
     confidence_level: float
     seed: int
     n_jobs: int | None
+    known: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.deploy not in DEPLOYMENTS:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from heldout.auditing.candidates import Candidate
+from heldout.auditing.forecast_model import ForecastModel
 from heldout.auditing.model_file import FittedModel, save_model
 from heldout.errors import DataError
 from heldout.iid import IIDReport
@@ -79,13 +80,14 @@ class Audit:
     document : dict
         The content of `report.json`: plain numbers, strings, lists and dicts.
     iid : IIDReport
-    splitter : scikit-learn splitter
-        The folds that the verdict rests on.
+    splitter : scikit-learn splitter or None
+        The folds that the verdict rests on; None where series are forecast.
     candidates : tuple of Candidate
-        Those that were scored, simplest first; `best` is fitted on all rows, these are not fitted.
+        Those that were scored, simplest first; `best` is fitted on all rows, these are not fitted. Empty where series
+        are forecast.
     decompositions : dict of str to Decomposition
         By candidate name; empty when there was no time.
-    best : FittedModel or None
+    best : FittedModel, ForecastModel or None
         The chosen model, fitted on all rows; None when the audit was interrupted before it was fitted.
     interrupted : bool
         Whether the user stopped it; what is finished is here.
@@ -96,7 +98,7 @@ class Audit:
     splitter: Any
     candidates: tuple[Candidate, ...]
     decompositions: Mapping[str, Decomposition]
-    best: FittedModel | None
+    best: FittedModel | ForecastModel | None
     interrupted: bool = False
 
     @property

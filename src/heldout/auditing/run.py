@@ -17,6 +17,7 @@ from heldout._random import seed_of, stream_seed
 from heldout._threads import one_thread_inside
 from heldout.auditing.assembly import Findings, Label, assemble
 from heldout.auditing.candidates import Candidate, blamed_on
+from heldout.auditing.forecast_route import asks_for_forecast, holds_numbers
 from heldout.auditing.model_file import FittedModel
 from heldout.auditing.opening import candidates_for, check_rows, open_table, settle
 from heldout.auditing.optimism import Optimism, measure_optimism
@@ -27,6 +28,7 @@ from heldout.auditing.scoring import Progress, Scored, Setting, score_candidates
 from heldout.auditing.second_table import SecondTable, judge_on_second_table, open_second_table
 from heldout.auditing.selection import Selection, choose
 from heldout.auditing.shortfall import Shortfall, measure_shortfall
+from heldout.errors import InvalidInput
 from heldout.iid import IIDReport
 from heldout.learner import fit_with_weight, groups_for, seeded_clone
 from heldout.table import Dataset, Table
@@ -47,6 +49,7 @@ def audit(
     positive: str | None = None,
     deploy: str = "auto",
     horizon: int = 0,
+    known: str | Sequence[str] = (),
     task: str | None = None,
     metric: str | None = None,
     candidates: Sequence[Any] | None = None,
@@ -85,7 +88,11 @@ def audit(
     deploy : {"auto", "same", "new-groups", "future", "new-groups,future"}
         What the rows to be predicted are like; "auto" follows the group and time columns named.
     horizon : int, default 0
-        Rows between the last row known and the first one predicted, when ordered.
+        With a time column and a target that is a number: how many steps ahead to forecast the series; the audit is then
+        one of forecasts, unless all `candidates` named are those of tables. Otherwise rows between the last row known
+        and the first one predicted, when ordered.
+    known : str or sequence of str
+        Columns whose future is known in advance; for forecasts.
     task : {"regression", "classification"}, optional
     metric : str, optional
         RMSE or log loss by default; see `heldout.losses.METRICS`.
@@ -143,13 +150,50 @@ def audit(
         confidence_level=confidence_level,
         seed=stream_seed(base, "audit"),
         n_jobs=n_jobs or min(joblib.cpu_count(), 4),
+        known=_names(known),
     )
+    if asks_for_forecast(request, candidates):
+        data = load_table(data, request.types)
+        if holds_numbers(data, request):
+            return _forecast(
+                data, test, candidates, request, clock, progress or _silent, Label(name, command, base), plan
+            )
+    if request.known:
+        raise InvalidInput(
+            f"known column {request.known[0]!r}: only forecasts use what is known in advance; name a time column and a "
+            "horizon of 1 or more, or leave it out"
+        )
     kept = PlanKept(time_budget) if plan is None else PlanKept.from_document(plan)
     kept.note_other_seed(plan, base)
     run = _Run(request, kept, clock, progress or _silent)
     with joblib.parallel_config(backend="threading"):
         # Fits release the GIL for most of their time, and threads share the table; processes would copy it.
         return run.carry_out(data, test, candidates, Label(name, command, base), plan)
+
+
+def _forecast(
+    table: Table,
+    test: Any,
+    candidates: Sequence[Any] | None,
+    request: Request,
+    clock: Clock,
+    progress: Progress,
+    label: Label,
+    plan: Mapping[str, Any] | None,
+) -> Audit:
+    """Run an audit of forecasts; what it needs is imported here, so that an audit of a table need not load it."""
+    from heldout.auditing.forecast_plan import ForecastPlan
+    from heldout.auditing.forecast_run import ForecastRun
+
+    if test is not None:
+        raise InvalidInput(
+            f"test {str(test)!r:.80}: forecasts take no test table; append it to the table, whose last part is held out"
+        )
+    if plan is None:
+        kept = ForecastPlan(clock.budget, request.horizon)
+    else:
+        kept = ForecastPlan.from_document(plan, request.horizon)
+    return ForecastRun(request, kept, clock, progress).carry_out(table, candidates, label, plan)
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:

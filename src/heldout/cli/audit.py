@@ -36,7 +36,8 @@ def audit(
     weight: options.Weight = None,
     positive: options.Positive = None,
     deploy: options.Deploy = "auto",
-    horizon: options.Horizon = 0,
+    horizon: options.StepsAhead = 0,
+    known: options.Known = None,
     task: options.Task = None,
     metric: options.Metric = None,
     candidates: Annotated[
@@ -44,7 +45,8 @@ def audit(
         typer.Option(
             "--candidates",
             metavar="NAME,NAME",
-            help="Only these, and the baseline; package.module:estimator for one of your own.",
+            help="Only these, and the baseline; package.module:estimator for one of your own. Forecasts: "
+            "seasonal-naive, drift, ridge, attention, ...",
         ),
     ] = None,
     time_budget: options.TimeBudget = 120.0,
@@ -73,6 +75,8 @@ def audit(
 
     Finds out which rows depend on each other, holds rows out accordingly, compares candidates, splits
     their error into variance and bias, and writes DIR/report.html, DIR/report.json and DIR/model.heldout.
+    With --time, --horizon and a number as target it forecasts: the last part of time is held out, and
+    naive forecasts, models on lags and attention stand side by side.
     """
     conditions = parse_conditions(fail_on)
     arguments = {
@@ -85,6 +89,7 @@ def audit(
         "positive": positive,
         "deploy": deploy,
         "horizon": horizon,
+        "known": options.split_names(known),
         "task": task,
         "metric": metric,
         "candidates": options.candidate_names(candidates),

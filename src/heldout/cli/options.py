@@ -21,9 +21,11 @@ __all__ = [
     "Group",
     "Horizon",
     "Json",
+    "Known",
     "Metric",
     "Positive",
     "Seed",
+    "StepsAhead",
     "Target",
     "Task",
     "Threads",
@@ -116,6 +118,20 @@ Deploy = Annotated[
 Horizon = Annotated[
     int,
     typer.Option("--horizon", metavar="ROWS", min=0, help="Rows between what is known and what is predicted."),
+]
+StepsAhead = Annotated[
+    int,
+    typer.Option(
+        "--horizon",
+        metavar="STEPS",
+        min=0,
+        help="With --time and a number as target: forecast so many steps ahead. Else rows between what is known "
+        "and what is predicted.",
+    ),
+]
+Known = Annotated[
+    list[str] | None,
+    typer.Option("--known", metavar="COLUMN,COLUMN", help="Columns whose future is known in advance (forecasts)."),
 ]
 Task = Annotated[
     str | None,

@@ -28,7 +28,7 @@ Kind = Literal["rows", "groups", "blocks"]
 
 _FEWEST = {"rows": FEWEST_GROUPS, "groups": FEWEST_GROUPS, "blocks": FEWEST_BLOCKS}
 # Bags share rows, so losses of rows depend on each other, and of groups the more. Measured on development cells (see
-# benchmarks/out_of_bag_cells.py), the error of the mean loss had 0.9 to 1.5 times the variance of independent rows, at
+# benchmarks/out_of_bag_cells.py), the error of the mean loss had 1.0 to 1.5 times the variance of independent rows, at
 # 4/3 the intervals covered 93 to 98 %; for 12 to 100 groups that 2 makes up for skewness as well, 92 to 98 %.
 _WIDENING = {"rows": 4 / 3, "groups": 2.0, "blocks": 2.0}
 _SETTLED = {"rows": SETTLED_GROUPS, "groups": SETTLED_GROUPS, "blocks": SETTLED_BLOCKS}
@@ -101,7 +101,7 @@ def out_of_bag_error(
     Notes
     -----
     Means of losses that bags have in common vary more than independent rows would let them: for boosting of tables
-    of 200 to 3,000 rows by a factor of 0.9 to 1.5 in the variance. Doubling the variance is also what the corrected t
+    of 200 to 3,000 rows by a factor of 1.0 to 1.5 in the variance. Doubling the variance is also what the corrected t
     interval does for cross-validation over ten groups [1]_. Measured were bootstraps, subsamples and bootstraps of
     whole groups; for other draws (folds, disjoint sets, Poisson, blocks, arrays given) the factors are taken over. No
     interval has validated coverage where rows are ordered in time.

@@ -9,12 +9,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from heldout.report import sentences
+from heldout.report import forecast_sentences, sentences
 from heldout.report.displays import (
     CandidatesDisplay,
     ConfusionDisplay,
     DifferencesDisplay,
     Display,
+    ForecastDisplay,
+    HorizonErrorDisplay,
+    LagProfileDisplay,
     OptimismDisplay,
     OrderDisplay,
     PartsDisplay,
@@ -76,6 +79,7 @@ def render_html(document: Mapping[str, Any]) -> str:
         w=words,
         document=document,
         say=sentences,
+        say_forecast=forecast_sentences,
         winner=winner_position(document),
         baseline=baseline_position(document),
         figures=_figures(document),
@@ -95,8 +99,13 @@ def _figures(document: Mapping[str, Any]) -> dict[str, Markup]:
         "differences": (DifferencesDisplay, True),
         "scatter": (PredictionsDisplay, False),
         "confusion": (ConfusionDisplay, False),
+        "steps": (HorizonErrorDisplay, True),
+        "lags": (LagProfileDisplay, True),
     }
-    return {key: _figure(kind.from_result(document), key, twice) for key, (kind, twice) in kinds.items()}
+    drawn = {key: _figure(kind.from_result(document), key, twice) for key, (kind, twice) in kinds.items()}
+    for k in range(len((document.get("forecast") or {}).get("examples") or ())):
+        drawn[f"example{k}"] = _figure(ForecastDisplay.from_result(document, k), f"example-{k}", True)
+    return drawn
 
 
 def _figure(display: Display, key: str, twice: bool) -> Markup:

@@ -40,6 +40,11 @@ ACTIONS = {
     "no_signal": "look for other features",
     "unresolved": "look for new features",
     "split_first": "trust the safe split",
+    "widen_intervals": "trust the intervals less",
+    "forecast_often": "forecast again as values come in",
+    "known_columns": "name columns known in advance",
+    "more_time": "give attention more time",
+    "install_torch": "install torch",
 }
 
 
@@ -308,10 +313,12 @@ def parts_caption(words: Words) -> str:
 
 
 def scatter_caption(words: Words) -> str:
-    """Say how many rows are drawn."""
+    """Say how many rows, or values of the part held out, are drawn."""
+    what = "row" if words.at("forecast") is None else "forecast value"
     return words.say(
-        "Each dot is a row ({drawn} drawn of {all}), predicted by {name}; on the dashed line prediction and "
+        "Each dot is a {what} ({drawn} drawn of {all}), predicted by {name}; on the dashed line prediction and "
         "observation agree.",
+        what=what,
         drawn=words.length("predictions.x"),
         all=words.count("predictions.n_rows"),
         name=words.text("winner.label"),

@@ -80,10 +80,12 @@ def _candidates(words: Words, width: int, room: int) -> list[str]:
     if not rows:
         return []
     accuracy = any(words.at(f"candidates.{k}.accuracy") is not None for k in range(rows))
-    heads = ["candidate", words.at("candidates.0.metric_label") or "error", sentences.interval_words(words), "training"]
-    table = [heads + (["right"] if accuracy else [])]
+    heads = ["candidate", words.at("candidates.0.metric_label") or "error", sentences.interval_words(words)]
+    # Forecasts have no error on training rows.
+    training = ["training"] if words.at("forecast") is None else []
+    table = [heads + training + (["right"] if accuracy else [])]
     order, left_out = _chosen_rows(words, rows, room - 2)
-    table += [_row(words, k, accuracy) for k in order]
+    table += [_row(words, k, bool(training), accuracy) for k in order]
     name = max(12, min(max(len(row[0]) for row in table), width - 46))
     lines = ["", *(_aligned(row, name, width) for row in table)]
     return [*lines, f"  and {left_out} more in report.html"] if left_out else lines
@@ -107,15 +109,15 @@ def _chosen_rows(words: Words, rows: int, room: int) -> tuple[list[int], int]:
     return [k for k in order if k in kept], rows - len(kept)
 
 
-def _row(words: Words, k: int, accuracy: bool) -> list[str]:
+def _row(words: Words, k: int, training: bool, accuracy: bool) -> list[str]:
     chosen = k == winner_position(words.document)
     row = "winner" if chosen else f"candidates.{k}"
     cells = [
         ("> " if chosen else "  ") + words.text(f"candidates.{k}.label"),
         words.number(f"{row}.error"),
         words.interval(f"{row}.ci_low", f"{row}.ci_high"),
-        words.number(f"candidates.{k}.training_error"),
     ]
+    cells += [words.number(f"candidates.{k}.training_error")] if training else []
     return cells + ([words.percent(f"candidates.{k}.accuracy")] if accuracy else [])
 
 

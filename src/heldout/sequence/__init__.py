@@ -9,11 +9,16 @@ from heldout.sequence.torch_gate import require_torch
 
 if TYPE_CHECKING:
     from heldout.sequence.attention import SelfAttention
+    from heldout.sequence.deletion import deletion_test
     from heldout.sequence.forecaster import Forecaster
 
-__all__ = ["Forecaster", "SelfAttention"]
+__all__ = ["Forecaster", "SelfAttention", "deletion_test"]
 
-_HOME = {"Forecaster": "heldout.sequence.forecaster", "SelfAttention": "heldout.sequence.attention"}
+_HOME = {
+    "Forecaster": "heldout.sequence.forecaster",
+    "SelfAttention": "heldout.sequence.attention",
+    "deletion_test": "heldout.sequence.deletion",
+}
 
 
 def __getattr__(name: str) -> Any:

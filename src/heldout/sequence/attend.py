@@ -119,7 +119,8 @@ def fused_backend(
     'flash_attention'
     """
     arguments = _kernel_arguments(query, key, value, mask or AttentionMask(), scale)
-    return SDPBackend(torch._fused_sdp_choice(**arguments)).name.lower()
+    chosen: str = SDPBackend(torch._fused_sdp_choice(**arguments)).name
+    return chosen.lower()
 
 
 def spread_heads(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heldout._random import stream
 from heldout.errors import InvalidInput
-from heldout.sequence.baselines import BASELINES, RULES, FittedBaseline
+from heldout.sequence.baselines import BASELINES, FittedBaseline
 from heldout.sequence.cutting import known_before
+from heldout.sequence.error_parts import ErrorParts, measure_parts
 from heldout.sequence.fitted import Forecasts
 from heldout.sequence.folds import fold_windows
+from heldout.sequence.learned_windows import learnable
 from heldout.sequence.measures import Measures, measure, naive_scale
 from heldout.sequence.sequences import Sequences
-from heldout.sequence.stage_zero import window_losses
+from heldout.sequence.stage_zero import fit_baselines, window_losses
 from heldout.sequence.windows import Windows, all_origins
 from heldout.sequence.worth import Improvement, paired_improvement
 
@@ -48,6 +51,8 @@ class Backtest:
     loss : {"squared_error", "absolute_error"}
         Of the skills, in units of the scale of each series.
     n_fits : int
+    measure_parts : callable
+        What `parts` calls.
     """
 
     measures: Measures
@@ -57,6 +62,17 @@ class Backtest:
     forecasts: Forecasts = field(repr=False)
     loss: str
     n_fits: int
+    measure_parts: Callable[[], ErrorParts | None] = field(repr=False)
+
+    def parts(self) -> ErrorParts | None:
+        """Return the squared error in variance, bias with noise, and drift: four more fits on half of the windows.
+
+        Returns
+        -------
+        ErrorParts or None
+            None where the rows before the first origin are too few for halves.
+        """
+        return self.measure_parts()
 
     @property
     def mse(self) -> float:
@@ -84,7 +100,19 @@ class Backtest:
         return self.measures.coverage
 
 
-FitAt = Callable[[Sequences], Callable[[Windows], Forecasts]]
+class FittedAt(Protocol):
+    """A forecaster fitted on what was known at an origin."""
+
+    def forecast(self, windows: Windows) -> Forecasts:
+        """Forecast windows."""
+        ...
+
+    def fit_on_half(self, windows: Windows) -> Callable[[Windows], Forecasts]:
+        """Fit what was chosen, without choosing again, to half of the windows known."""
+        ...
+
+
+FitAt = Callable[[Sequences], FittedAt]
 
 
 def origins_from(sequences: Sequences, horizon: int, start: float, step: int) -> Windows:
@@ -151,12 +179,15 @@ def run_backtest(
     point_loss = "squared_error" if loss == "squared_error" else "absolute_error"
     parts: list[tuple[NDArray[np.intp], Forecasts]] = []
     others: dict[str, NDArray[np.float64]] = {name: np.full(len(windows), np.nan) for name in BASELINES}
+    first: tuple[Sequences, FittedAt] | None = None
     for at in starts:
         rows = np.flatnonzero(time == at) if refit else np.arange(len(windows))
         asked = windows.take(rows)
         known, _ = known_before(sequences, start + at - 0.5)
-        parts.append((rows, fit_at(known)(asked)))
-        for name, fitted in fit_baselines(known, horizon).items():
+        fitted_at = fit_at(known)
+        first = first or (known, fitted_at)
+        parts.append((rows, fitted_at.forecast(asked)))
+        for name, fitted in _baselines(known, horizon).items():
             others[name][rows] = window_losses(asked, fitted.predict(asked), point_loss)
     found = _joined(parts)
     scale = np.full((sequences.n_series, sequences.n_variables), np.nan)
@@ -186,20 +217,28 @@ def run_backtest(
         found,
         point_loss,
         len(starts),
+        _parts_of(first, windows, float(max(horizon, step)), seed),
     )
 
 
-def fit_baselines(sequences: Sequences, horizon: int) -> dict[str, FittedBaseline]:
-    """Fit every baseline on the rows known."""
-    from heldout.sequence.fitting import least_context, most_windows
-    from heldout.sequence.tail import thinned
+def _parts_of(
+    first: tuple[Sequences, FittedAt] | None, windows: Windows, block: float, seed: int
+) -> Callable[[], ErrorParts | None]:
+    """Return what takes the error apart when it is asked for."""
 
-    windows = all_origins(sequences, horizon, least_context=least_context(sequences))
-    windows = thinned(windows, most_windows(windows))
-    folds = fold_windows(windows)
-    return {
-        name: baseline().fit(windows, folds) for name, baseline in BASELINES.items() if len(windows) or name in RULES
-    }
+    def compute() -> ErrorParts | None:
+        assert first is not None  # noqa: S101 - there is an origin
+        known, fitted_at = first
+        learn = learnable(known, windows.horizon)
+        return measure_parts(learn, windows, fitted_at.fit_on_half, block=block, rng=stream(seed, "parts"))
+
+    return compute
+
+
+def _baselines(sequences: Sequences, horizon: int) -> dict[str, FittedBaseline]:
+    """Fit every baseline on the rows known."""
+    windows = learnable(sequences, horizon)
+    return fit_baselines(windows, fold_windows(windows))
 
 
 def _joined(parts: list[tuple[NDArray[np.intp], Forecasts]]) -> Forecasts:

@@ -70,7 +70,7 @@ class KeyValueCache:
     @property
     def capacity(self) -> int:
         """The most tokens that fit."""
-        return self.keys.shape[2]
+        return int(self.keys.shape[2])
 
     def shown_with(self, present: Tensor | None, n_new: int) -> Tensor | None:
         """Return which of the stored and `n_new` further tokens are no padding, (B, length + n_new); None if all are.

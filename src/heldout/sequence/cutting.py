@@ -1,4 +1,4 @@
-"""Sequences up to a time: what was known then."""
+"""Sequences up to a time, or up to a row of each series: what was known then."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heldout.sequence.sequences import Sequences
 
-__all__ = ["known_before"]
+__all__ = ["known_before", "rows_kept"]
 
 
 def known_before(sequences: Sequences, count: float) -> tuple[Sequences, NDArray[np.int64]]:
@@ -27,7 +27,24 @@ def known_before(sequences: Sequences, count: float) -> tuple[Sequences, NDArray
     series : array of int64
         Number in the whole of each series that is left.
     """
-    kept = sequences.count < count
+    return rows_kept(sequences, sequences.count < count)
+
+
+def rows_kept(sequences: Sequences, kept: NDArray[np.bool_]) -> tuple[Sequences, NDArray[np.int64]]:
+    """Return some of the rows, without series that have none.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    kept : array of bool, shape (n_rows,)
+        One stretch of each series, since neighbouring rows are one step apart.
+
+    Returns
+    -------
+    Sequences
+    series : array of int64
+        Number in the whole of each series that is left.
+    """
     length = np.bincount(sequences.series_of_row[kept], minlength=sequences.n_series)
     series = np.flatnonzero(length)
     offsets = np.concatenate([[0], np.cumsum(length[series])]).astype(np.int64)

@@ -34,11 +34,14 @@ class Shape:
     ----------
     length, horizon : int
         Steps of context, and to be forecast.
-    n_variables, n_known, n_static : int
-    known_levels, static_levels : tuple of int
-        Number of levels of each known and static column; 0 for numbers.
+    n_variables : int
     cycles : tuple of float
         Steps of the season, week, year.
+    known_levels, static_levels : tuple of int
+        Number of levels of each known and static column; 0 for numbers.
+    known_centre, known_scale, static_centre, static_scale : tuple of float
+        Mean and standard deviation of each of these columns, 0 and 1 for categories; numbers are shown from the one in
+        units of the other, so that their units do not matter. Without any they are shown as they are.
     """
 
     length: int
@@ -47,6 +50,10 @@ class Shape:
     cycles: tuple[float, ...]
     known_levels: tuple[int, ...] = ()
     static_levels: tuple[int, ...] = ()
+    known_centre: tuple[float, ...] = ()
+    known_scale: tuple[float, ...] = ()
+    static_centre: tuple[float, ...] = ()
+    static_scale: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +118,10 @@ class Examples:
         def on_device(values: NDArray[np.floating]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(self.device)
 
+        series = windows.series
         self._origin = torch.from_numpy(windows.origin).to(self.device)
-        self._start = torch.from_numpy(sequences.offsets[windows.series]).to(self.device)
+        self._start = torch.from_numpy(sequences.offsets[series]).to(self.device)
+        self._end = torch.from_numpy(sequences.offsets[series + 1]).to(self.device)
         # In float64: a level of a million with a scale of one keeps its digits until the level is gone.
         self._values = torch.from_numpy(sequences.target).to(self.device)
         self._level = torch.from_numpy(self.scaling.level[:, 0]).to(self.device)
@@ -123,10 +132,12 @@ class Examples:
         self._target = on_device(np.nan_to_num(future))
         self._count = torch.from_numpy(sequences.count).to(self.device)
         self._cycles = on_device(on_circles(sequences.count, shape.cycles))
-        self._known = on_device(np.nan_to_num(sequences.known))
-        self._known_future = None if known_future is None else on_device(np.nan_to_num(known_future))
-        self._static = on_device(np.nan_to_num(sequences.static))
-        self._series = torch.from_numpy(windows.series).to(self.device)
+        told = windows.known_future if known_future is None else known_future
+        known, static = (shape.known_centre, shape.known_scale), (shape.static_centre, shape.static_scale)
+        self._known = on_device(_standardised(sequences.known, *known))
+        self._known_future = None if told is None else on_device(_standardised(told, *known))
+        self._static = on_device(_standardised(sequences.static, *static))
+        self._series = torch.from_numpy(series).to(self.device)
         self._regular = sequences.step.regular
 
     def __len__(self) -> int:
@@ -144,13 +155,12 @@ class Examples:
         origin = self._origin[chosen][..., None]
         rows = origin + torch.arange(1 - length, 1, device=self.device)
         inside = rows >= self._start[chosen][..., None]
+        time = self._times(chosen, origin, rows, inside)
         rows = rows.clamp(min=0)
         level, scale = self._level[chosen][..., None], self._scale[chosen][..., None]
         values = self._values[rows].transpose(-1, -2)
         known = torch.isfinite(values) & inside[..., None, :]
         values = torch.where(known, (values - level) / scale, 0.0).to(torch.float32)
-        time = self._times(origin, rows, inside)
-        known_columns = self._known_columns(chosen, rows, origin)
         return Batch(
             context=_compressed(values),
             context_known=known.to(torch.float32),
@@ -158,39 +168,40 @@ class Examples:
             target=self._target[chosen],
             target_known=self._target_known[chosen],
             time=time,
-            cycles=self._cycles_of(rows, origin),
-            known=known_columns,
+            cycles=self._cycles_of(origin, time),
+            known=self._known_columns(chosen, rows, inside, origin),
             static=self._static[self._series[chosen]],
         )
 
-    def _times(self, origin: Tensor, rows: Tensor, inside: Tensor) -> Tensor:
+    def _times(self, chosen: Tensor, origin: Tensor, rows: Tensor, inside: Tensor) -> Tensor:
         length, horizon = self.shape.length, self.shape.horizon
         steps = torch.arange(1 - length, horizon + 1, device=self.device, dtype=torch.float32)
         if self._regular:
             return steps.expand(*rows.shape[:-1], -1)
-        past = (self._count[rows] - self._count[origin]).to(torch.float32)
+        past = (self._count[rows.clamp(min=0)] - self._count[origin]).to(torch.float32)
         # Before the series began, times go on in steps, from its first.
-        past = torch.where(inside, past, steps[:length].expand_as(past) + past.amin(-1, keepdim=True))
+        before = rows - self._start[chosen][..., None]
+        began = self._count[self._start[chosen]][..., None] - self._count[origin]
+        past = torch.where(inside, past, (began + before).to(torch.float32))
         return torch.cat([past, steps[length:].expand(*past.shape[:-1], -1)], dim=-1)
 
-    def _cycles_of(self, rows: Tensor, origin: Tensor) -> Tensor:
-        if not self.shape.cycles:
-            return torch.zeros(*rows.shape[:-1], self.shape.length + self.shape.horizon, 0, device=self.device)
+    def _cycles_of(self, origin: Tensor, time: Tensor) -> Tensor:
         # Turned on from the origin, so that steps before the table and after it have a place too.
-        steps = torch.arange(1 - self.shape.length, self.shape.horizon + 1, device=self.device, dtype=torch.float32)
         here = self._cycles[origin[..., 0]]
         n = len(self.shape.cycles)
         sine, cosine = here[..., None, :n], here[..., None, n:]
-        angle = 2 * torch.pi * steps[:, None] / torch.tensor(self.shape.cycles, device=self.device)
+        angle = 2 * torch.pi * time[..., None] / torch.tensor(self.shape.cycles, device=self.device)
         turned = sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin()
         return torch.cat(turned, dim=-1)
 
-    def _known_columns(self, chosen: Tensor, rows: Tensor, origin: Tensor) -> Tensor:
-        horizon = self.shape.horizon
-        if self._known_future is not None:
-            return torch.cat([self._known[rows], self._known_future[chosen]], dim=-2)
-        ahead = (origin + torch.arange(1, horizon + 1, device=self.device)).clamp(max=len(self._known) - 1)
-        return torch.cat([self._known[rows], self._known[ahead]], dim=-2)
+    def _known_columns(self, chosen: Tensor, rows: Tensor, inside: Tensor, origin: Tensor) -> Tensor:
+        """Return the columns known in advance, 0 where neither the series nor what was told reaches."""
+        past = self._known[rows].masked_fill(~inside[..., None], 0.0)
+        ahead = origin + torch.arange(1, self.shape.horizon + 1, device=self.device)
+        reached = (ahead < self._end[chosen][..., None])[..., None]
+        future = self._known[ahead.clamp(max=len(self._known) - 1)]
+        told = torch.zeros_like(future) if self._known_future is None else self._known_future[chosen]
+        return torch.cat([past, torch.where(reached, future, told)], dim=-2)
 
 
 def _compressed(values: Tensor) -> Tensor:
@@ -202,3 +213,10 @@ def _compressed(values: Tensor) -> Tensor:
 def squeeze(values: NDArray[np.float64], limit: float = 1e4) -> NDArray[np.float64]:
     """Keep forecasts of stage 0 within what float32 adds up exactly enough."""
     return np.clip(values, -limit, limit)
+
+
+def _standardised(
+    values: NDArray[np.float64], centre: tuple[float, ...], scale: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return columns from their centre in units of their scale, and 0 where they are missing."""
+    return np.nan_to_num((values - np.array(centre)) / np.array(scale) if centre else values)

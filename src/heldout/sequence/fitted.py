@@ -1,22 +1,24 @@
-"""A forecast that has been fitted: stage 0, the network where it was kept, and calibrated quantiles."""
+"""A forecast that has been fitted: stage 0, the network where it was kept, and calibrated quantiles.
+
+Importing this loads no torch; forecasting with a network does.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from heldout.sequence.baselines import FittedBaseline
-from heldout.sequence.examples import Examples
-from heldout.sequence.network import ForecastNetwork, forecast
 from heldout.sequence.scaling import scaling_of
 from heldout.sequence.windows import Windows
 
-__all__ = ["FittedForecast", "Forecasts"]
+if TYPE_CHECKING:
+    from heldout.sequence.network import ForecastNetwork
 
-_CHUNK = 512
+__all__ = ["FittedForecast", "Forecasts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,6 @@ class FittedForecast:
         known_future: NDArray[np.float64] | None = None,
         *,
         base: NDArray[np.float64] | None = None,
-        device: torch.device | str = "cpu",
     ) -> Forecasts:
         """Forecast windows: the mean over replicas where the network has several.
 
@@ -80,14 +81,16 @@ class FittedForecast:
         known_future : array of float64, shape (n_windows, horizon, n_known), optional
         base : array of float64, shape (n_windows, horizon, n_variables), optional
             Stage 0's forecasts if they are known already.
-        device : torch.device
         """
-        point, quantiles = self.scaled(windows, known_future, base=base, device=device)
+        base = self._stage_zero(windows, known_future) if base is None else base
+        point, quantiles = self.scaled(windows, known_future, base=base)
         scaling = scaling_of(windows)
         quantiles = np.maximum.accumulate(quantiles.mean(axis=0) + self.shifts[:, None], axis=-1)
         up = quantiles * scaling.scale[..., None] + scaling.level[..., None]
-        centre = scaling.up(point.mean(axis=0)) if self.loss == "squared_error" else up[..., self.middle]
-        return Forecasts(centre, up)
+        if self.loss != "squared_error":
+            return Forecasts(up[..., self.middle], up)
+        # What was added, not the sum: stage 0 that is not moved keeps its bits.
+        return Forecasts(base + (point - scaling.down(base)).mean(axis=0) * scaling.scale, up)
 
     def scaled(
         self,
@@ -95,7 +98,6 @@ class FittedForecast:
         known_future: NDArray[np.float64] | None = None,
         *,
         base: NDArray[np.float64] | None = None,
-        device: torch.device | str = "cpu",
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return scaled points and quantiles of each replica, before calibration.
 
@@ -104,26 +106,16 @@ class FittedForecast:
         point : array of float64, shape (replicas, n_windows, horizon, n_variables)
         quantiles : array of float64, shape (replicas, n_windows, horizon, n_variables, n_levels)
         """
-        base = self.baseline.predict(windows) if base is None else base
+        base = self._stage_zero(windows, known_future) if base is None else base
         down = scaling_of(windows).down(base)
         if self.network is None:
             return down[None], (down[..., None] + self.spread[:, None])[None]
-        moved = self._moves(
-            Examples(windows, base, self.network.design.shape, known_future=known_future, device=device)
-        )
-        return down + moved[0], down[..., None] + moved[1]
+        # Here, so that stage 0 alone forecasts where torch is not installed.
+        from heldout.sequence.network_moves import moves_of
 
-    def _moves(self, examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what is added to stage 0: to the point, and to get the quantiles."""
-        assert self.network is not None  # noqa: S101 - the caller looked
-        spread = torch.from_numpy(self.spread).to(torch.float32).to(examples.device)
-        self.network.eval()
-        point, quantiles = [], []
-        with torch.no_grad():
-            for start in range(0, len(examples), _CHUNK):
-                chosen = torch.arange(start, min(start + _CHUNK, len(examples)), device=examples.device)
-                batch = examples.gather(chosen)
-                a, b = forecast(self.network, batch, spread)
-                point.append((a - batch.base).transpose(-1, -2).cpu().double().numpy())
-                quantiles.append((b - batch.base[..., None]).transpose(2, 3).cpu().double().numpy())
-        return np.concatenate(point, axis=1), np.concatenate(quantiles, axis=1)
+        point, quantiles = moves_of(self.network, windows, base, self.spread, known_future)
+        return down + point, down[..., None] + quantiles
+
+    def _stage_zero(self, windows: Windows, known_future: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        told = windows if known_future is None else replace(windows, known_future=known_future)
+        return self.baseline.predict(told)

@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from heldout.errors import InvalidInput
+from heldout.sequence.baselines import Baseline
 from heldout.sequence.fitted import FittedForecast
 from heldout.sequence.folds import fold_windows
 from heldout.sequence.judging import calibrate, compare_on_tail
+from heldout.sequence.learned_windows import learnable, least_context, most_windows, thinned
 from heldout.sequence.network import Design
-from heldout.sequence.network_fit import FittedNetwork, choose_design, fit_network
+from heldout.sequence.network_fit import Apart, FittedNetwork, choose_design, fit_network
 from heldout.sequence.out_of_bag import OutOfBag, judge_out_of_bag
 from heldout.sequence.plan import FitPlan
-from heldout.sequence.quantiles import spread_of
-from heldout.sequence.scaling import scaling_of
 from heldout.sequence.sequences import Sequences
-from heldout.sequence.stage_zero import StageZero, choose_stage_zero
-from heldout.sequence.tail import split_tail, thinned
-from heldout.sequence.windows import Windows, all_origins
+from heldout.sequence.stage_zero import StageZero, choose_stage_zero, spread_of_errors
+from heldout.sequence.tail import set_apart, split_tail
+from heldout.sequence.windows import Windows
 from heldout.sequence.worth import Improvement
 
-__all__ = ["FitResult", "fit_forecast", "least_context", "most_windows"]
+__all__ = ["FitResult", "Recipe", "fit_forecast", "recipe_for_half"]
 
-# Numbers in the futures of the windows learned from; more windows than that are thinned evenly.
-_MOST_NUMBERS = 30_000_000
-_MOST_WINDOWS = 60_000
 # Training is done twice, before the tail is looked at and again with it; stage 0 too, and needs some of the rest.
 _SHARE_OF_TRAINING = 0.42
 
@@ -79,22 +77,24 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     point_loss = "squared_error" if plan.loss == "squared_error" else "absolute_error"
     zero = choose_stage_zero(plan.stage0 or "last-value", learn, tail, point_loss)
     base = zero.fitted.out_of_fold()
-    spread = _spread(learn, base, plan.levels)
+    spread = spread_of_errors(learn, base, plan.levels)
     alone = FittedForecast(zero.fitted, plan.levels, spread, np.zeros_like(spread), plan.loss)
     if not len(learn):
         note = "no series is long enough to learn from: stage 0 stands alone, uncalibrated"
         return FitResult(alone, alone, tail, zero, (), None, False, None, (*sequences.notes, note))
-    design, batch_size = choose_design(learn, plan)
     budget = (plan.time_budget - (time.perf_counter() - began)) * _SHARE_OF_TRAINING
+    design, batch_size = choose_design(learn, plan, budget)
+    train, apart = set_apart(learn)
     network = fit_network(
-        learn,
-        base,
+        learn.take(train),
+        base[train],
         spread,
         design,
         plan,
         batch_size=batch_size,
         budget=budget,
         n_steps=plan.n_steps,
+        apart=Apart(learn.take(apart), base[apart]),
         checkpoint=plan.checkpoint,
     )
     joined = replace(alone, network=network.network)
@@ -102,34 +102,15 @@ def fit_forecast(sequences: Sequences, plan: FitPlan) -> FitResult:
     kept = plan.stage0 is None or improvement.shown
     chosen = joined if kept else alone
     chosen = replace(chosen, shifts=calibrate(chosen, tail))
-    bag = judge_out_of_bag(joined, learn, base, network.weights)
-    final, again = _fit_on_all(sequences, learn, zero, chosen, plan, design, network)
+    bag = judge_out_of_bag(joined, learn.take(train), base[train], network.weights)
+    final, again = _fit_on_all(sequences, zero, chosen, plan, design, network)
     networks = (network,) if again is None else (network, again)
     notes = (*sequences.notes, *(note for one in networks for note in one.notes))
     return FitResult(final, chosen, tail, zero, networks, improvement, kept, bag, notes)
 
 
-def least_context(sequences: Sequences) -> int:
-    """Return how many rows a window must know to be learned from: a season, if series are that long."""
-    return int(max(2, min(sequences.season, np.median(sequences.lengths) // 3)))
-
-
-def most_windows(windows: Windows) -> int:
-    """Return how many windows may be learned from."""
-    per_window = max(1, windows.horizon * windows.sequences.n_variables)
-    return max(200, min(_MOST_WINDOWS, _MOST_NUMBERS // per_window))
-
-
-def _spread(windows: Windows, forecast: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the quantiles of stage 0's scaled errors at each step, over windows and variables."""
-    scaling = scaling_of(windows)
-    error = scaling.down(windows.future()) - scaling.down(forecast)
-    return spread_of(np.moveaxis(error, 2, 1).reshape(-1, error.shape[1]), levels)
-
-
 def _fit_on_all(
     sequences: Sequences,
-    learn: Windows,
     zero: StageZero,
     chosen: FittedForecast,
     plan: FitPlan,
@@ -137,23 +118,68 @@ def _fit_on_all(
     network: FittedNetwork,
 ) -> tuple[FittedForecast, FittedNetwork | None]:
     """Fit what was chosen again, on the windows of the tail too, with as many steps."""
-    every = all_origins(sequences, plan.horizon, least_context=least_context(sequences))
-    every = thinned(every, most_windows(learn))
-    fitted = zero.baseline.fit(every, fold_windows(every))
-    base = fitted.out_of_fold()
-    spread = _spread(every, base, plan.levels)
-    final = replace(chosen, baseline=fitted, spread=spread, network=None)
-    if chosen.network is None:
-        return final, None
-    again = fit_network(
-        every,
-        base,
-        spread,
-        design,
-        plan,
-        batch_size=network.batch_size,
-        budget=0.0,
-        n_steps=network.trained.n_steps,
-        checkpoint=None if plan.checkpoint is None else plan.checkpoint.with_suffix(".again"),
-    )
-    return replace(final, network=again.network), again
+    checkpoint = None if plan.checkpoint is None else plan.checkpoint.with_suffix(".again")
+    recipe = Recipe(zero.baseline, chosen, plan, design, network.batch_size, network.trained.n_steps, checkpoint)
+    return recipe.fit(learnable(sequences, plan.horizon))
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What was chosen in a fit, to be fitted to other windows without choosing again.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    chosen : FittedForecast
+        With a network where one was kept, and its calibration.
+    plan : FitPlan
+    design : Design
+    batch_size, n_steps : int
+    checkpoint : Path or None
+    """
+
+    baseline: Baseline
+    chosen: FittedForecast
+    plan: FitPlan
+    design: Design
+    batch_size: int
+    n_steps: int
+    checkpoint: Path | None = None
+
+    def fit(self, windows: Windows) -> tuple[FittedForecast, FittedNetwork | None]:
+        """Fit stage 0, and the network where one was kept."""
+        fitted = self.baseline.fit(windows, fold_windows(windows))
+        base = fitted.out_of_fold()
+        spread = spread_of_errors(windows, base, self.plan.levels)
+        final = replace(self.chosen, baseline=fitted, spread=spread, network=None)
+        if self.chosen.network is None:
+            return final, None
+        again = fit_network(
+            windows,
+            base,
+            spread,
+            self.design,
+            self.plan,
+            batch_size=min(self.batch_size, len(windows)),
+            budget=0.0,
+            n_steps=self.n_steps,
+            checkpoint=self.checkpoint,
+        )
+        return replace(final, network=again.network), again
+
+
+def recipe_for_half(result: FitResult, plan: FitPlan) -> Recipe:
+    """Return how to fit what a fit has chosen to half of the windows: with half the steps.
+
+    Parameters
+    ----------
+    result : FitResult
+    plan : FitPlan
+    """
+    if not result.networks:
+        raise InvalidInput(
+            "the series are too short to take the error apart, got no window to learn from: give more rows"
+        )
+    first = result.networks[0]
+    n_steps = max(1, first.trained.n_steps // 2)
+    return Recipe(result.stage_zero.baseline, result.before_tail, plan, first.network.design, first.batch_size, n_steps)

@@ -77,7 +77,10 @@ def fold_windows(windows: Windows, n_folds: int = 5) -> Folds:
     n_folds = max(1, min(n_folds, int((high - low + 1) // max(windows.horizon, 1))))
     edges = np.linspace(low, high + 1, n_folds + 1)
     of = np.clip(np.searchsorted(edges, count, side="right") - 1, 0, n_folds - 1)
+    first, last = windows.future_span()
     learn = np.ones((n_folds, len(windows)), dtype=bool)
     for fold in range(n_folds):
-        learn[fold] = (count <= edges[fold] - windows.horizon) | (count >= edges[fold + 1] + windows.horizon - 1)
+        own = of == fold
+        begin, end = first[own].min(initial=np.inf), last[own].max(initial=-np.inf)
+        learn[fold] = (last < begin) | (first > end)
     return Folds(of.astype(np.int64), learn)

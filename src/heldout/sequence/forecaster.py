@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from heldout._random import seed_of
 from heldout.errors import InvalidInput
+from heldout.sequence.attention_maps import AttentionMaps, attention_maps
 from heldout.sequence.backtest import Backtest, run_backtest
 from heldout.sequence.fitted import Forecasts
+from heldout.sequence.fitted_at import FittedAt
 from heldout.sequence.fitting import FitResult, fit_forecast
 from heldout.sequence.forecast_frame import forecast_frame, like_given, path_frame
 from heldout.sequence.paths import draw_paths, tail_ranks
@@ -54,8 +56,8 @@ class Forecaster(BaseEstimator):
     quantiles : sequence of float
         Levels to forecast; they never cross.
     stage0 : str or None, default "auto"
-        "last-value", "seasonal-naive", "drift", "theta", "ridge", "boosting"; "auto" takes the one with the least loss
-        on the tail; None trains attention alone, from the last value, and keeps it.
+        "last-value", "seasonal-naive", "drift", "theta", "ridge", "theta-and-ridge" (their mean), "boosting"; "auto"
+        takes the one with the least loss on the tail; None trains attention alone, from the last value, and keeps it.
     season : int or "auto"
         Steps of a season.
     loss : {"quantile", "absolute_error", "squared_error"}
@@ -281,6 +283,18 @@ class Forecaster(BaseEstimator):
         drawn = draw_paths(found.quantiles, self.fitted_.levels, self.ranks_, n_paths, np.random.default_rng(seed))
         return like_given(path_frame(windows, drawn), X)
 
+    def attention(
+        self,
+        X: Any = None,
+        *,
+        future: Any = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        steps: Sequence[int] | None = None,
+    ) -> AttentionMaps:
+        """Return where the network looks when it forecasts; see `heldout.sequence.attention_maps.attention_maps`."""
+        return attention_maps(self, X, future=future, layers=layers, heads=heads, steps=steps)
+
     def backtest(self, X: Any, *, start: Any, step: int | None = None, refit: bool = False) -> Backtest:
         """Forecast from rolling origins, and compare with what came.
 
@@ -310,14 +324,14 @@ class Forecaster(BaseEstimator):
         sequences = self._read(X)
         first: list[Forecaster] = []
 
-        def fit_at(known: Sequences) -> Callable[[Windows], Forecasts]:
+        def fit_at(known: Sequences) -> FittedAt:
             one: Forecaster = clone(self)
             if first:
                 sizes = {name: getattr(first[0], f"{name}_", None) for name in ("n_steps", "batch_size", "context")}
                 one.set_params(**{name: size for name, size in sizes.items() if size})
             one._fit_sequences(known, one._plan())
             first.append(one)
-            return one.predict_windows
+            return FittedAt(one, plan)
 
         return run_backtest(
             sequences,

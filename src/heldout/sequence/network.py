@@ -21,7 +21,7 @@ from heldout.sequence.backbone import Backbone
 from heldout.sequence.examples import Batch, Shape
 from heldout.sequence.linear import ReplicatedLinear
 from heldout.sequence.norm import rms_norm
-from heldout.sequence.quantiles import stretched
+from heldout.sequence.quantile_tensors import stretched
 
 __all__ = ["Design", "ForecastNetwork"]
 
@@ -139,6 +139,7 @@ class ForecastNetwork(nn.Module):
         out = self.head(mixed[:, :, design.n_past :])
         steps = design.n_future * design.patch
         out = out.view(design.replicas, -1, shape.n_variables, steps, 1 + design.n_levels)[..., : shape.horizon, :]
+        out = out.float()  # losses and quantiles are added up in float32, whatever the products were made in
         return out[..., 0], out[..., 1], out[..., 2:]
 
     def encode(self, tokens: Tensor, positions: Tensor, present: Tensor) -> Tensor:
@@ -225,8 +226,15 @@ def _columns(values: Tensor, levels: tuple[int, ...]) -> Tensor:
     return torch.cat(parts, dim=-1) if parts else values[..., :0]
 
 
-def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the scaled point forecast and quantiles.
+def moves(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is added to stage 0's scaled forecast: to the point, and to get the quantiles.
+
+    Parameters
+    ----------
+    network : ForecastNetwork
+    batch : Batch
+    spread : Tensor, shape (horizon, n_levels)
+        Its precision is that of the quantiles.
 
     Returns
     -------
@@ -234,5 +242,10 @@ def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Te
     quantiles : Tensor, shape (replicas, windows, n_variables, horizon, n_levels)
     """
     point, median, stretch = network(batch)
-    quantiles = stretched(spread, median, stretch, network.design.middle) + batch.base[..., None]
-    return batch.base + point, quantiles
+    return point, stretched(spread, median.to(spread.dtype), stretch.to(spread.dtype), network.design.middle)
+
+
+def forecast(network: ForecastNetwork, batch: Batch, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scaled point forecast and quantiles, of shapes as in `moves`."""
+    point, quantiles = moves(network, batch, spread)
+    return batch.base + point, batch.base[..., None] + quantiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from heldout._random import stream, stream_seed
+from heldout.sequence.averaging import AveragedWeights
 from heldout.sequence.calendar_features import cycles_of
 from heldout.sequence.examples import Examples, Shape
 from heldout.sequence.generators import torch_generator
@@ -18,15 +20,41 @@ from heldout.sequence.network_optimizer import NetworkOptimizer
 from heldout.sequence.objective import Objective
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.replication import ReplicaWeights, draw_weights
-from heldout.sequence.training import Course, Trained, train
+from heldout.sequence.sharding import (
+    Shard,
+    ShardedObjective,
+    ShardedOptimizer,
+    devices_for,
+    join_replicas,
+    split_replicas,
+)
+from heldout.sequence.sizes import sizes_for
+from heldout.sequence.standards import standards_of
+from heldout.sequence.training import Course, Judge, Trained, train
 from heldout.sequence.windows import Windows
 
-__all__ = ["FittedNetwork", "choose_design", "fit_network"]
+__all__ = ["Apart", "FittedNetwork", "choose_design", "fit_network"]
 
-_WIDTH, _DEPTH, _HEAD = 64, 2, 16
+Progress = Callable[[int, int | None], None]
+
+_HEAD = 16
 _LONGEST, _MOST_TOKENS = 512, 36
-_ROWS_OF_A_STEP = 256
 _MOST_EPOCHS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """Windows that are not trained on, to see when training is long enough.
+
+    Parameters
+    ----------
+    windows : Windows
+    base : array of float64, shape (n_windows, horizon, n_variables)
+        Stage 0's forecasts of them, out of fold.
+    """
+
+    windows: Windows
+    base: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +79,7 @@ class FittedNetwork:
     notes: tuple[str, ...] = ()
 
 
-def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
+def choose_design(windows: Windows, plan: FitPlan, budget: float) -> tuple[Design, int]:
     """Choose every size that the plan leaves open.
 
     Parameters
@@ -59,6 +87,8 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
     windows : Windows
         To be learned from.
     plan : FitPlan
+    budget : float
+        Seconds of one training.
 
     Returns
     -------
@@ -70,21 +100,27 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
     room = int(np.quantile(sequences.lengths, 0.75)) - horizon
     wanted = max(3 * sequences.season, 7 * horizon // 2)
     length = plan.context or int(np.clip(wanted, 4, max(4, min(room, _LONGEST))))
+    patch = _patch(length + horizon, sequences.season)
+    known_levels = tuple(len(layout.levels.get(column, ())) for column in layout.known)
+    static_levels = tuple(len(layout.levels.get(column, ())) for column in layout.static)
+    known, static = standards_of(windows, known_levels, static_levels)
     shape = Shape(
         length,
         horizon,
         sequences.n_variables,
         cycles_of(sequences),
-        tuple(len(layout.levels.get(column, ())) for column in layout.known),
-        tuple(len(layout.levels.get(column, ())) for column in layout.static),
+        known_levels,
+        static_levels,
+        *known,
+        *static,
     )
-    width = plan.width or _WIDTH
+    sizes = sizes_for(windows, plan, -(-length // patch) + -(-horizon // patch), budget)
     design = Design(
         shape,
-        _patch(length + horizon, sequences.season),
-        width,
-        plan.depth or _DEPTH,
-        max(1, width // _HEAD),
+        patch,
+        sizes.width,
+        sizes.depth,
+        max(1, sizes.width // _HEAD),
         len(plan.levels),
         int(np.argmin(np.abs(plan.levels - 0.5))),
         plan.replicas,
@@ -92,8 +128,7 @@ def choose_design(windows: Windows, plan: FitPlan) -> tuple[Design, int]:
         plan.encoder,
         plan.dropout,
     )
-    rows = plan.batch_size or max(8, _ROWS_OF_A_STEP // sequences.n_variables)
-    return design, min(rows, len(windows))
+    return design, sizes.batch_size
 
 
 def _patch(steps: int, season: int) -> int:
@@ -112,7 +147,9 @@ def fit_network(
     batch_size: int,
     budget: float,
     n_steps: int | None,
+    apart: Apart | None = None,
     checkpoint: Path | None = None,
+    progress: Progress | None = None,
 ) -> FittedNetwork:
     """Train a network on what stage 0 gets wrong; where memory runs out, again with smaller batches.
 
@@ -128,7 +165,11 @@ def fit_network(
     budget : float
         Seconds, where `n_steps` is None.
     n_steps : int or None
+    apart : Apart, optional
+        Windows that say when training is long enough.
     checkpoint : Path, optional
+    progress : callable, optional
+        As `train` takes it.
     """
     weights = None
     if design.replicas > 1:
@@ -137,7 +178,7 @@ def fit_network(
     while True:
         try:
             course = Course(n_steps, max(budget, 1.0), _most_steps(windows, batch_size), checkpoint)
-            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course)
+            network, trained = _train(windows, base, spread, design, plan, batch_size, weights, course, apart, progress)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as problem:
             if batch_size == 1 or not _is_memory(problem):
                 raise
@@ -162,6 +203,16 @@ def _is_memory(problem: BaseException) -> bool:
     return isinstance(problem, torch.OutOfMemoryError | MemoryError) or "not enough memory" in words
 
 
+def _judge(objectives: list[Objective], shards: list[Shard], apart: Apart, design: Design) -> Judge:
+    held = [Examples(apart.windows, apart.base, design.shape, device=shard.device) for shard in shards]
+
+    def loss() -> float:
+        pairs = zip(objectives, held, strict=True)
+        return float(np.mean([objective.loss_on(examples) for objective, examples in pairs]))
+
+    return Judge(AveragedWeights([shard.network for shard in shards]), loss)
+
+
 def _train(
     windows: Windows,
     base: NDArray[np.float64],
@@ -171,20 +222,28 @@ def _train(
     batch_size: int,
     weights: ReplicaWeights | None,
     course: Course,
+    apart: Apart | None,
+    progress: Progress | None,
 ) -> tuple[ForecastNetwork, Trained]:
-    network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights"))).to(plan.device)
-    network.train()
-    objective = Objective(
-        network,
-        Examples(windows, base, design.shape, device=plan.device),
-        np.ones((len(windows), 1)) if weights is None else weights.weight,
-        torch.from_numpy(spread).to(torch.float32).to(plan.device),
-        torch.from_numpy(plan.levels).to(torch.float32).to(plan.device),
-        loss=plan.loss,
-        batch_size=batch_size,
-        seed=stream_seed(plan.seed, "batches"),
-    )
-    trained = train(NetworkOptimizer(network, network.encoder), objective, course)
+    network = ForecastNetwork(design, torch_generator(stream_seed(plan.seed, "weights")))
+    counted = np.ones((len(windows), 1)) if weights is None else weights.weight
+    shards = split_replicas(network, devices_for(plan.device, design.replicas))
+    objectives = [
+        Objective(
+            shard.network,
+            Examples(windows, base, design.shape, device=shard.device),
+            counted[:, shard.first : shard.last],
+            torch.from_numpy(spread).to(torch.float32).to(shard.device),
+            torch.from_numpy(plan.levels).to(torch.float32).to(shard.device),
+            loss=plan.loss,
+            batch_size=batch_size,
+            seed=stream_seed(plan.seed, "batches"),
+        )
+        for shard in shards
+    ]
+    optimizer = ShardedOptimizer([NetworkOptimizer(shard.network, shard.network.encoder) for shard in shards])
+    judge = None if apart is None or not len(apart.windows) else _judge(objectives, shards, apart, design)
+    trained = train(optimizer, ShardedObjective(objectives), course, judge=judge, progress=progress)
     if course.checkpoint is not None:
         course.checkpoint.unlink(missing_ok=True)
-    return network.eval(), trained
+    return join_replicas(network, shards, plan.device).eval(), trained

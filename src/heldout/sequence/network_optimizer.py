@@ -73,6 +73,6 @@ class NetworkOptimizer:
         self.network.load_state_dict(
             {name.removeprefix("network."): t for name, t in state.items() if name.startswith("network.")}
         )
-        self.muon.load_state_dict(
-            {name.removeprefix("optimizer."): t for name, t in state.items() if name.startswith("optimizer.")}
-        )
+        muon = {name.removeprefix("optimizer."): t for name, t in state.items() if name.startswith("optimizer.")}
+        # A count is a tensor in a snapshot, so that it can stand in a checkpoint.
+        self.muon.load_state_dict({**muon, "n_steps": int(muon["n_steps"])})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -12,12 +13,14 @@ from torch import Tensor
 from heldout.sequence.dropout import SeededDropout
 from heldout.sequence.examples import Batch, Examples
 from heldout.sequence.network import ForecastNetwork, forecast
-from heldout.sequence.quantiles import pinball
+from heldout.sequence.quantile_tensors import pinball
+from heldout.sequence.torch_state import precision
 
 __all__ = ["Objective", "losses_by_window"]
 
 # A window's squared error in scaled units is bounded in its pull by this, as in ridge on lags.
 _LARGE = 7.0
+_CHUNK = 512
 
 
 def losses_by_window(point: Tensor, quantiles: Tensor, batch: Batch, levels: Tensor, loss: str) -> Tensor:
@@ -99,6 +102,34 @@ class Objective:
             float(losses_by_window(point, quantiles, batch, self.levels, "quantile")[0] @ weight), 1e-6
         )
 
+    def loss_on(self, examples: Examples) -> float:
+        """Return the mean loss over other windows, in evaluation mode; infinite where it is no number.
+
+        Parameters
+        ----------
+        examples : Examples
+            On the same device.
+        """
+        was_training = self.network.training
+        self.network.eval()
+        total = 0.0
+        with torch.no_grad():
+            for chosen in torch.split(torch.arange(len(examples), device=examples.device), _CHUNK):
+                batch = examples.gather(chosen)
+                with precision(examples.device):
+                    point, quantiles = forecast(self.network, batch, self.spread)
+                total += float(self._combined(point, quantiles, batch).mean(0).sum())
+        self.network.train(was_training)
+        return total / len(examples) if math.isfinite(total) else math.inf
+
+    def _combined(self, point: Tensor, quantiles: Tensor, batch: Batch) -> Tensor:
+        """Return the loss that is trained for, relative to stage 0's, shape (replicas, windows)."""
+        losses = losses_by_window(point, quantiles, batch, self.levels, "quantile") / self.zero_losses[1]
+        if self.loss == "squared_error":
+            squared = losses_by_window(point, quantiles, batch, self.levels, "squared_error")
+            losses = losses + squared / self.zero_losses[0]
+        return losses
+
     def __call__(self, step: int) -> tuple[Tensor, float]:
         """Return the loss of each replica at a step, shape (replicas,), and the seconds spent on gathering."""
         began = time.perf_counter()
@@ -110,11 +141,7 @@ class Objective:
         for module in self.network.modules():
             if isinstance(module, SeededDropout):
                 module.n_calls = step  # what is dropped hangs on the step, wherever the run was taken up
-        point, quantiles = forecast(self.network, batch, self.spread)
+        with precision(self.examples.device):
+            point, quantiles = forecast(self.network, batch, self.spread)
         weight = self.weights[chosen].T / self.mean_weight[:, None]
-        losses = losses_by_window(point, quantiles, batch, self.levels, "quantile") / self.zero_losses[1]
-        if self.loss == "squared_error":
-            losses = (
-                losses + losses_by_window(point, quantiles, batch, self.levels, "squared_error") / self.zero_losses[0]
-            )
-        return (losses * weight).mean(dim=1), gathered
+        return (self._combined(point, quantiles, batch) * weight).mean(dim=1), gathered

@@ -38,10 +38,12 @@ def ranks_in(
     rank = levels[k] + (levels[k + 1] - levels[k]) * (values - low) / width
     under = values < quantiles[..., 0]
     over = values > quantiles[..., -1]
-    below = levels[0] * np.exp((values - quantiles[..., 0]) * np.log(levels[1] / levels[0]) / _gap(quantiles, 0))
+    # Distances of values on the other side count as 0: far out there the exponential would overflow.
+    beyond = np.minimum(values - quantiles[..., 0], 0.0)
+    below = levels[0] * np.exp(beyond * np.log(levels[1] / levels[0]) / _gap(quantiles, 0))
     tail = 1 - levels[-1]
     rate = np.log((1 - levels[-2]) / tail) / _gap(quantiles, -2)
-    above = 1 - tail * np.exp(-(values - quantiles[..., -1]) * rate)
+    above = 1 - tail * np.exp(-np.maximum(values - quantiles[..., -1], 0.0) * rate)
     rank = np.where(under, below, np.where(over, above, rank))
     return np.asarray(np.where(np.isnan(values), np.nan, rank))
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout.sequence.running_sums import RunningMeans
 from heldout.sequence.windows import Windows
 
 __all__ = ["Scaling", "mean_of_known", "scaling_of"]
+
+# Changes below this share of the largest value are rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +63,17 @@ def scaling_of(windows: Windows) -> Scaling:
 
     Notes
     -----
-    Cumulative sums over the table make this O(rows + windows).
+    Cumulative sums over the series of the windows make this O(their rows + windows).
     """
-    sequences = windows.sequences
-    start = sequences.offsets[windows.series]
-    scale = np.zeros((len(windows), sequences.n_variables))
-    for lag in dict.fromkeys((sequences.season, 1)):
-        empty = scale <= _noise(windows)
-        scale[empty] = _mean_change(windows, start, lag)[empty]
-    values = sequences.target
-    known = np.isfinite(values)
-    mean = _mean_up_to(np.abs(np.where(known, values, 0.0)), known, windows.origin, start)
-    empty = scale <= _noise(windows)
-    scale[empty] = mean[empty]
+    values, offsets, origin, start = _rows_of_present(windows)
+    noise = _largest_so_far(values, offsets)[origin] * _ROUNDING
+    scale = np.zeros((len(windows), windows.sequences.n_variables))
+    for lag in dict.fromkeys((windows.sequences.season, 1)):
+        change = _changes(values, offsets, lag)
+        scale = np.where(scale > noise, scale, _mean_up_to(change, offsets, origin, start))
+    scale = np.where(scale > noise, scale, _mean_up_to(np.abs(values), offsets, origin, start))
     scale[~(scale > 0)] = 1.0
-    return Scaling(_last_known(windows, start)[:, None, :], scale[:, None, :])
+    return Scaling(_last_known(values, origin, start)[:, None, :], scale[:, None, :])
 
 
 def mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,39 +91,53 @@ def mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _noise(windows: Windows) -> float:
-    """Return what is rounding rather than change."""
-    largest = np.nanmax(np.abs(windows.sequences.target), initial=0.0)
-    return float(largest) * 1e-12
+def _rows_of_present(
+    windows: Windows,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the target of the series that windows lie in, where these begin, and origins and beginnings of windows."""
+    sequences = windows.sequences
+    present, place = np.unique(windows.series, return_inverse=True)
+    if len(present) == sequences.n_series:
+        return sequences.target, sequences.offsets, windows.origin, sequences.offsets[windows.series]
+    lengths = sequences.lengths[present]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    moved = np.repeat(sequences.offsets[present] - offsets[:-1], lengths)
+    values = sequences.target[np.arange(offsets[-1]) + moved]
+    start = offsets[place]
+    return values, offsets, windows.origin - sequences.offsets[windows.series] + start, start
 
 
-def _mean_change(windows: Windows, start: NDArray[np.int64], lag: int) -> NDArray[np.float64]:
-    values = windows.sequences.target
+def _largest_so_far(values: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the largest absolute value of each series up to each row: what comes later must not tell what is noise."""
+    largest = np.abs(values)
+    largest[np.isnan(largest)] = 0.0
+    for start, end in pairwise(offsets):
+        np.maximum.accumulate(largest[start:end], axis=0, out=largest[start:end])
+    return largest
+
+
+def _changes(values: NDArray[np.float64], offsets: NDArray[np.int64], lag: int) -> NDArray[np.float64]:
+    """Return the absolute difference to the value `lag` rows before in the same series, NaN where there is none."""
     change = np.full_like(values, np.nan)
-    change[lag:] = np.abs(values[lag:] - values[:-lag]) if lag < len(values) else np.nan
-    known = np.isfinite(change)
-    # The first `lag` rows of a series differ from another series.
-    row_start = np.repeat(windows.sequences.offsets[:-1], windows.sequences.lengths)
-    known &= (np.arange(len(values)) - row_start >= lag)[:, None]
-    return _mean_up_to(np.where(known, change, 0.0), known, windows.origin, start)
+    if lag < len(values):
+        change[lag:] = np.abs(values[lag:] - values[:-lag])
+    place = np.arange(len(values)) - np.repeat(offsets[:-1], np.diff(offsets))
+    change[place < lag] = np.nan
+    return change
 
 
 def _mean_up_to(
-    values: NDArray[np.float64], known: NDArray[np.bool_], origin: NDArray[np.int64], start: NDArray[np.int64]
+    values: NDArray[np.float64], offsets: NDArray[np.int64], origin: NDArray[np.int64], start: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return the mean of known values from `start` to `origin`, 0 where there is none."""
-    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    number = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(known, axis=0)])
-    n = number[origin + 1] - number[start]
-    result: NDArray[np.float64] = np.zeros((len(origin), values.shape[1]))
-    np.divide(total[origin + 1] - total[start], n, out=result, where=n > 0)
-    return result
+    return np.nan_to_num(RunningMeans(values, offsets).between(start, origin))
 
 
-def _last_known(windows: Windows, start: NDArray[np.int64]) -> NDArray[np.float64]:
-    values = windows.sequences.target
+def _last_known(
+    values: NDArray[np.float64], origin: NDArray[np.int64], start: NDArray[np.int64]
+) -> NDArray[np.float64]:
     row = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1)
-    latest = np.maximum.accumulate(row, axis=0)[windows.origin]
+    latest = np.maximum.accumulate(row, axis=0)[origin]
     there = latest >= start[:, None]
     level = np.take_along_axis(values, np.maximum(latest, 0), axis=0)
     return np.where(there, level, 0.0)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heldout.errors import InvalidInput
-from heldout.sequence.baselines import BASELINES, RULES, Baseline, FittedBaseline
-from heldout.sequence.folds import fold_windows
+from heldout.sequence.baselines import BASELINES, RULES, Baseline, Combination, FittedBaseline
+from heldout.sequence.folds import Folds, fold_windows
+from heldout.sequence.quantiles import spread_of
 from heldout.sequence.scaling import mean_of_known, scaling_of
 from heldout.sequence.windows import Windows
 
-__all__ = ["StageZero", "choose_stage_zero", "window_losses"]
+__all__ = ["StageZero", "choose_stage_zero", "fit_baselines", "spread_of_errors", "window_losses"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,44 @@ def window_losses(windows: Windows, forecast: NDArray[np.float64], loss: str) ->
     return mean_of_known(error**2 if loss == "squared_error" else error)
 
 
+def fit_baselines(windows: Windows, folds: Folds, names: Iterable[str] = BASELINES) -> dict[str, FittedBaseline]:
+    """Fit baselines on the same windows; without any windows only those that need none.
+
+    Parameters
+    ----------
+    windows : Windows
+    folds : Folds
+    names : iterable of str
+    """
+    fitted: dict[str, FittedBaseline] = {}
+    for name in names:
+        baseline = BASELINES[name]()
+        if not len(windows) and name not in RULES:
+            continue
+        if isinstance(baseline, Combination) and set(baseline.parts) <= set(fitted):
+            fitted[name] = baseline.of(fitted)
+        else:
+            fitted[name] = baseline.fit(windows, folds)
+    return fitted
+
+
+def spread_of_errors(
+    windows: Windows, forecast: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the quantiles of scaled errors at each step, over windows and variables, shape (horizon, n_levels).
+
+    Parameters
+    ----------
+    windows : Windows
+    forecast : array of float64, shape (n_windows, horizon, n_variables)
+        Out of fold where it was learned from these windows.
+    levels : array of float64, shape (n_levels,)
+    """
+    scaling = scaling_of(windows)
+    error = scaling.down(windows.future()) - scaling.down(forecast)
+    return spread_of(np.moveaxis(error, 2, 1).reshape(-1, error.shape[1]), levels)
+
+
 def choose_stage_zero(asked: str, learn: Windows, tail: Windows, loss: str, n_folds: int = 5) -> StageZero:
     """Fit the baselines asked for on the windows before the tail, and take the one with the least loss on it.
 
@@ -68,11 +107,8 @@ def choose_stage_zero(asked: str, learn: Windows, tail: Windows, loss: str, n_fo
         raise InvalidInput(f"stage0 must be 'auto', None or one of {', '.join(BASELINES)}, got {asked!r}")
     folds = fold_windows(learn, n_folds)
     found: dict[str, tuple[float, Baseline, FittedBaseline]] = {}
-    for name in BASELINES if asked == "auto" else (asked,):
+    for name, fitted in fit_baselines(learn, folds, BASELINES if asked == "auto" else (asked,)).items():
         baseline = BASELINES[name]()
-        if not len(learn) and name not in RULES:
-            continue
-        fitted = baseline.fit(learn, folds)
         losses = window_losses(tail, fitted.predict(tail), loss)
         found[name] = (float(np.nanmean(losses)) if np.isfinite(losses).any() else np.inf, baseline, fitted)
     best = min(found, key=lambda name: found[name][0])

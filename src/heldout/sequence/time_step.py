@@ -21,8 +21,9 @@ Unit = Literal["number", "second", "month", "working day"]
 
 _DAY = 86_400.0
 _LAST_OF_MONTH = 32.0
-# Times written in decimal fractions of a year (1991.583333) are rounded at the sixth place.
 _TOLERANCE = 1e-3
+# Numbers may be decimal fractions of a year, rounded at the third place: 1991.583, 1991.667, 1991.75.
+_TOLERANCE_OF_NUMBERS = 2e-2
 # A grid on which fewer of the places than this are taken is no grid: the times are irregular.
 _LEAST_FILLED = 0.5
 _NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", _DAY: "day", 7 * _DAY: "week"}
@@ -163,9 +164,14 @@ def _mode(gap: NDArray[np.float64]) -> float:
 def _on_grid(unit: Unit, count: NDArray[np.float64], offsets: NDArray[np.int64], phase: float) -> TimeStep:
     gap = _gaps(count, offsets)
     size = _mode(gap)
-    steps = gap / size
-    on_grid = np.abs(steps - np.round(steps)) < _TOLERANCE * np.maximum(1.0, np.round(steps))
-    if on_grid.all() and len(gap) >= _LEAST_FILLED * np.round(steps).sum():
+    steps = np.maximum(np.round(gap / size), 1.0)
+    if unit == "number":
+        # What rounding took from one step it gave to another: their mean has all digits.
+        exact = float(gap.sum() / steps.sum())
+        size = size if np.isclose(size, exact, rtol=1e-9, atol=0) else exact
+    tolerance = _TOLERANCE_OF_NUMBERS if unit == "number" else _TOLERANCE
+    on_grid = np.abs(gap / size - steps) < tolerance * (1.0 if unit == "number" else steps)
+    if on_grid.all() and len(gap) >= _LEAST_FILLED * steps.sum():
         return TimeStep(unit, size, True, phase)
     return TimeStep(unit, float(np.median(gap)), False, phase)
 
@@ -177,10 +183,11 @@ def _months(time: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool
     since_first = time - month.astype("datetime64[s]").astype(np.float64)
     before_next = (month + 1).astype("datetime64[s]").astype(np.float64) - time
     count = month.astype(np.int64).astype(np.float64)
-    if len(time) and np.ptp(since_first) == 0:
-        return count, float(since_first[0]), True
+    # Last days first: where all months seen have 31, the 31st is the last day of the others too.
     if len(time) and np.ptp(before_next) == 0 and 0 < before_next[0] <= _DAY:
         return count, _LAST_OF_MONTH * _DAY + _DAY - float(before_next[0]), True
+    if len(time) and np.ptp(since_first) == 0:
+        return count, float(since_first[0]), True
     return count, 0.0, False
 
 

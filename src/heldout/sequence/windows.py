@@ -32,11 +32,14 @@ class Windows:
         Row of the last known time step of each window.
     horizon : int
         Steps to be forecast.
+    known_future : array of float64, shape (n_windows, horizon, n_known), optional
+        Columns known in advance, for futures that the table does not reach.
     """
 
     sequences: Sequences
     origin: NDArray[np.int64]
     horizon: int
+    known_future: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.origin)
@@ -48,7 +51,8 @@ class Windows:
 
     def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Windows:
         """Return some of the windows."""
-        return Windows(self.sequences, self.origin[chosen], self.horizon)
+        known_future = None if self.known_future is None else self.known_future[chosen]
+        return Windows(self.sequences, self.origin[chosen], self.horizon, known_future)
 
     def rows(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the rows at steps `first` .. `last` after the origin (0 is the origin itself).
@@ -85,6 +89,30 @@ class Windows:
     def future(self) -> NDArray[np.float64]:
         """Return the values to be forecast, shape (n_windows, horizon, n_variables)."""
         return self.values(1, self.horizon)
+
+    def future_span(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the times, in counts of steps, of the first and the last row to be forecast, shape (n_windows,) each.
+
+        Beyond the end of a series each row is taken to come a step after the one before. On an irregular grid a future
+        lasts as long as its rows lie apart, which no number of steps tells.
+        """
+        last_row = self.sequences.offsets[1:][self.series] - 1
+        first, last = (
+            self.sequences.count[np.minimum(self.origin + ahead, last_row)]
+            + np.maximum(self.origin + ahead - last_row, 0)
+            for ahead in (1, self.horizon)
+        )
+        return first, last
+
+    def known(self) -> NDArray[np.float64]:
+        """Return the columns known in advance of the steps to be forecast, shape (n_windows, horizon, n_known).
+
+        From the table where it reaches so far, else as given by `known_future`; NaN where neither has them.
+        """
+        rows, inside = self.rows(1, self.horizon)
+        values = self.sequences.known[rows]
+        values[~inside] = np.nan if self.known_future is None else self.known_future[~inside]
+        return values
 
 
 def all_origins(

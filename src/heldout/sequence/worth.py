@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Improvement", "paired_improvement"]
+from heldout.sequence.block_resampling import interval_ends, resampled_sums
 
-_RESAMPLES = 2000
-_LEAST_UNITS = 5
+__all__ = ["Improvement", "paired_improvement"]
 
 
 @dataclass(frozen=True)
@@ -78,40 +77,14 @@ def paired_improvement(
 
     Notes
     -----
-    Moving blocks of time (Kuensch 1989), the same for all series, where the origins span at least 5 of them; else
-    whole series. Blocks of time keep what series have in common at one time together.
+    Units are drawn as `resampled_sums` does.
     """
     known = np.isfinite(losses) & np.isfinite(others)
     losses, others, time, series = losses[known], others[known], time[known], series[known]
     if not len(losses):
         return Improvement(0.0, -np.inf, np.inf, confidence_level, np.nan, np.nan, 0, 0, "block of time")
-    place = np.round(time - time.min()).astype(np.int64)
-    n_blocks = int((place.max() + 1) // max(block, 1))
-    in_time = n_blocks >= _LEAST_UNITS
-    unit = place if in_time else np.unique(series, return_inverse=True)[1]
-    sums: NDArray[np.float64] = np.stack([np.bincount(unit, values) for values in (losses, others)]).astype(np.float64)
-    if in_time:
-        drawn = _moving_blocks(sums, max(1, round(block)), rng)
-    else:
-        n_blocks = sums.shape[1]
-        drawn = sums[:, rng.integers(0, n_blocks, (_RESAMPLES, n_blocks))].sum(axis=2)
+    drawn = resampled_sums(np.stack([losses, others]), time, series, block=block, rng=rng)
     mean, other = float(losses.mean()), float(others.mean())
     share = 1 - mean / other if other > 0 else 0.0
-    low, high = -np.inf, np.inf
-    if n_blocks >= _LEAST_UNITS:
-        shares = 1 - drawn[0] / np.maximum(drawn[1], 1e-300)
-        tail = (1 - confidence_level) / 2
-        low, high = (float(q) for q in np.quantile(shares, [tail, 1 - tail]))
-    return Improvement(
-        share, low, high, confidence_level, mean, other, len(losses), n_blocks, "block of time" if in_time else "series"
-    )
-
-
-def _moving_blocks(sums: NDArray[np.float64], length: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the sums of resamples made of blocks, shape (2, _RESAMPLES); blocks go round the end."""
-    n = sums.shape[1]
-    around = np.concatenate([sums, sums[:, : length - 1]], axis=1)
-    total = np.cumsum(np.concatenate([np.zeros((len(sums), 1)), around], axis=1), axis=1)
-    of_block = total[:, length:] - total[:, :-length]
-    starts = rng.integers(0, n, (_RESAMPLES, max(1, round(n / length))))
-    return np.asarray(of_block[:, starts].sum(axis=2))
+    low, high = interval_ends(1 - drawn.sums[0] / np.maximum(drawn.sums[1], 1e-300), drawn.n_units, confidence_level)
+    return Improvement(share, low, high, confidence_level, mean, other, len(losses), drawn.n_units, drawn.unit)

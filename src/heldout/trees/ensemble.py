@@ -155,6 +155,23 @@ class TreeEnsemble:
         arrays: dict[str, Any] = {name: getattr(self, name)[:end] for name in _OF_NODES}
         return TreeEnsemble(self.starts[: n_trees + 1], **arrays, base=self.base, n_features=self.n_features)
 
+    def of_output(self, output: int) -> TreeEnsemble:
+        """Return the trees of one output.
+
+        Raises
+        ------
+        InvalidInput
+            No such output.
+        """
+        if not 0 <= output < self.n_outputs:
+            raise InvalidInput(f"output must be from 0 to {self.n_outputs - 1}, got {output}: choose one of these")
+        trees = np.arange(output, self.n_trees, self.n_outputs)
+        lengths = np.diff(self.starts)[trees]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        nodes = np.arange(starts[-1]) + np.repeat(self.starts[trees] - starts[:-1], lengths)
+        arrays: dict[str, Any] = {name: getattr(self, name)[nodes] for name in _OF_NODES}
+        return TreeEnsemble(starts, **arrays, base=self.base[output : output + 1], n_features=self.n_features)
+
     def followed_by(self, later: TreeEnsemble) -> TreeEnsemble:
         """Return the ensemble of these trees and then those of another one with the same features and outputs."""
         arrays: dict[str, Any] = {

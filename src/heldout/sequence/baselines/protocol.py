@@ -14,15 +14,12 @@ __all__ = ["Baseline", "FittedBaseline"]
 
 
 class FittedBaseline(Protocol):
-    """A baseline that has learned.
+    """A baseline that has learned."""
 
-    Attributes
-    ----------
-    name : str
-        As the user chooses it: "ridge".
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """As the user chooses it: "ridge"."""
+        ...
 
     def predict(self, windows: Windows) -> NDArray[np.float64]:
         """Return the forecasts of windows, shape (n_windows, horizon, n_variables); finite always.
@@ -46,7 +43,10 @@ class FittedBaseline(Protocol):
 class Baseline(Protocol):
     """A baseline that can learn."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As the user chooses it: "ridge"."""
+        ...
 
     def fit(self, windows: Windows, folds: Folds) -> FittedBaseline:
         """Learn from the futures of windows.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from heldout.sequence.folds import Folds
@@ -18,6 +19,7 @@ _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _CHUNK = 4096
 # Windows on which lags and penalty are chosen.
 _CHOICE = 4000
+_MOST_LAGS = 400
 # Squared error is at the mercy of the few windows in which a series leaves all it has been before.
 _LARGE = 7.0
 
@@ -76,8 +78,8 @@ class RidgeOnLags:
 
     Notes
     -----
-    Every fold's model costs one solve: Gram matrices are summed by fold, and windows within a horizon of the fold are
-    subtracted (Folds). Missing values of the context are filled by the last one known before; windows weigh
+    Every fold's model costs one solve: Gram matrices are summed apart for windows that the same folds learn from.
+    Missing values of the context are filled by the last one known before; windows weigh
     1 / (1 + mean square / 49) of their scaled future, so that a few wild ones do not rule.
     """
 
@@ -92,7 +94,7 @@ class RidgeOnLags:
         penalties = _PENALTIES if self.penalty is None else (self.penalty,)
         choices = [(n_lags, penalty) for n_lags in lengths for penalty in penalties]
         sample = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), _CHOICE)).astype(np.intp))
-        losses = [gram.loss(sample, *choice) for choice in choices] if len(choices) > 1 else [0.0]
+        losses = gram.losses(sample, choices) if len(choices) > 1 else [0.0]
         n_lags, penalty = choices[int(np.argmin(losses))]
         everything = np.arange(len(windows))
         return FittedRidge(
@@ -108,7 +110,7 @@ def lags_to_try(windows: Windows) -> tuple[int, ...]:
     wanted = [2 * season + 2, 3 * season] if season > 1 else [4, 8]
     if room > 20 * season:
         wanted += [7 * season, 14 * season] if season > 1 else [24, 96]
-    kept = sorted({min(max(4, lags), room) for lags in wanted})
+    kept = sorted({min(max(4, lags), room, _MOST_LAGS) for lags in wanted})
     return tuple(kept)
 
 
@@ -133,27 +135,31 @@ def fill_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class _Gram:
-    """X'X and X'Y of all windows, and of what each fold must not learn from."""
+    """X'X and X'Y of the windows, apart for those that the models of other folds may learn from.
+
+    Each model adds up what it may learn. Taking what it may not from the sum of all would leave the rounding of the
+    latter, which is all there is where a fold learns from little beside wild windows.
+    """
 
     def __init__(self, windows: Windows, folds: Folds, n_lags: int) -> None:
         self.windows, self.folds, self.n_lags = windows, folds, n_lags
-        size, horizon = n_lags + 1, windows.horizon
-        self.total = np.zeros((size, size)), np.zeros((size, horizon))
-        self.hidden = [(np.zeros((size, size)), np.zeros((size, horizon))) for _ in range(folds.n_folds)]
+        #: Which folds learn from a part (n_folds, n_parts), and the part of each window.
+        self.learn, part = np.unique(folds.learn, axis=1, return_inverse=True)
+        self.part = part.reshape(-1)
+        size, n_parts = n_lags + 1, self.learn.shape[1]
+        self.left, self.right = np.zeros((n_parts, size, size)), np.zeros((n_parts, size, windows.horizon))
         for start in range(0, len(windows), _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, len(windows)))
             self._add(rows)
 
     def _add(self, rows: NDArray[np.intp]) -> None:
         X, Y, weight, of_window = self._examples(rows)
-        weighted = X * weight[:, None]
-        self.total[0][...] += weighted.T @ X
-        self.total[1][...] += weighted.T @ Y
-        for fold, (left, right) in enumerate(self.hidden):
-            out = ~self.folds.learn[fold, rows[of_window]]
-            if out.any():
-                left += weighted[out].T @ X[out]
-                right += weighted[out].T @ Y[out]
+        part = self.part[rows[of_window]]
+        for own in np.unique(part):
+            there = part == own
+            weighted = X[there] * weight[there, None]
+            self.left[own] += weighted.T @ X[there]
+            self.right[own] += weighted.T @ Y[there]
 
     def _examples(
         self, rows: NDArray[np.intp]
@@ -169,16 +175,16 @@ class _Gram:
         weight = 1 / (1 + np.mean(Y**2, axis=1) / _LARGE**2)
         return np.hstack([X, np.ones((len(X), 1))]), Y, weight, np.nonzero(known)[0]
 
-    def solve(self, n_lags: int, penalty: float, hidden: int | None = None) -> NDArray[np.float64]:
-        """Return the weights of the last `n_lags` values, from all windows but those hidden from a fold."""
-        left, right = self.total
-        if hidden is not None:
-            left, right = left - self.hidden[hidden][0], right - self.hidden[hidden][1]
+    def solve(self, n_lags: int, penalty: float, fold: int | None = None) -> NDArray[np.float64]:
+        """Return the weights of the last `n_lags` values, from all windows or from those that a fold learns from."""
+        learned = slice(None) if fold is None else self.learn[fold]
+        left, right = self.left[learned].sum(axis=0), self.right[learned].sum(axis=0)
         # Fewer lags are the last ones, and the constant.
         left, right = left[-n_lags - 1 :, -n_lags - 1 :], right[-n_lags - 1 :]
-        strength = penalty * max(float(np.diag(left)[:-1].mean()), 1e-12)
+        # Where nothing varies the lags are 0, and any strength will do that leaves numbers of the constant's size.
+        strength = penalty * max(float(np.diag(left)[:-1].mean()), 1e-6 * left[-1, -1], 1e-12)
         shrink = np.diag(np.append(np.full(n_lags, strength), 1e-9 * max(left[-1, -1], 1.0)))
-        return np.asarray(np.linalg.solve(left + shrink, right))
+        return np.asarray(scipy.linalg.solve(left + shrink, right, assume_a="pos", check_finite=False))
 
     def out_of_fold(self, rows: NDArray[np.intp], n_lags: int, penalty: float) -> NDArray[np.float64]:
         """Return the predictions of some windows, each by weights that its fold is hidden from."""
@@ -191,8 +197,17 @@ class _Gram:
                 predictions[there] = model.predict(windows.take(there))
         return predictions
 
-    def loss(self, rows: NDArray[np.intp], n_lags: int, penalty: float) -> float:
-        """Return the mean absolute error out of fold of some windows, in units of their scale."""
+    def losses(self, rows: NDArray[np.intp], choices: list[tuple[int, float]]) -> list[float]:
+        """Return the mean absolute error out of fold of some windows for each choice, in units of their scale."""
         windows = self.windows.take(rows)
-        error = np.abs(self.out_of_fold(rows, n_lags, penalty) - windows.future()) / scaling_of(windows).scale
-        return float(np.nanmean(error))
+        target = np.moveaxis(scaling_of(windows).down(windows.future()), 2, 1)
+        lags = np.moveaxis(_lags(windows, self.n_lags), 2, 1)
+        of = self.folds.of[rows]
+        total = np.zeros(len(choices))
+        for fold in np.unique(of):
+            there = of == fold
+            X, Y = lags[there].reshape(-1, self.n_lags), target[there].reshape(-1, windows.horizon)
+            for k, (n_lags, penalty) in enumerate(choices):
+                weights = self.solve(n_lags, penalty, int(fold))
+                total[k] += np.nansum(np.abs(X[:, -n_lags:] @ weights[:-1] + weights[-1] - Y))
+        return list(total / max(int(np.isfinite(target).sum()), 1))
