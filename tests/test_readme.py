@@ -136,6 +136,14 @@ def test_the_readme_has_a_line_for_every_folder() -> None:
     assert named == folders | rooms
 
 
+def sales() -> pl.DataFrame:
+    """Two shops over five months, which docs/forecasting.md forecasts."""
+    day = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 6, 1), "1d", eager=True)
+    draws = np.random.default_rng(0)
+    parts = [pl.DataFrame({"shop": shop, "day": day, "sold": 9 + draws.normal(size=len(day))}) for shop in "ab"]
+    return pl.concat(parts)
+
+
 def table() -> pl.DataFrame:
     """Return rows of 15 patients, whose level differs and whose dose matters."""
     rng = np.random.default_rng(3)
@@ -154,6 +162,7 @@ def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
     frame = table()
     frame.write_csv("patients.csv")
     frame.drop("outcome").head(5).write_csv("new.csv")
+    sales().write_csv("sales.csv")
     names: dict[str, Any] = {
         "X": frame.select("dose").to_pandas(),
         "y": frame["outcome"].to_numpy(),

@@ -76,7 +76,7 @@ def test_the_document_is_plain_json_with_the_sections_of_any_audit() -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     frame = wave(60).with_columns(x=pl.col("y") ** 2)
     table = ho.audit(frame, "y", time="day", horizon=2, candidates=["baseline"], time_budget=0.5, n_jobs=1).document
-    assert set(table) - {"forecast"} == set(document) - {"forecast"}
+    assert set(table) - {"forecast"} == set(document) - {"forecast", "attention"}
     assert set(document["candidates"][0]) == set(table["candidates"][0])
     assert set(document["winner"]) == set(table["winner"])
     assert set(document["optimism"]) == set(table["optimism"])
@@ -177,7 +177,7 @@ def test_a_column_known_in_advance_makes_attention_worth_it_where_it_rules_the_t
     attention = audit.document["forecast"]["attention"]
     assert attention["worth_it"]
     assert audit.document["winner"]["name"] == "attention"
-    assert "Attention lowers the error of ridge on lags by" in audit.verdict
+    assert "Attention lowers the error of " in audit.verdict
 
 
 def test_a_plan_is_repeated_to_the_bit_whatever_the_clock_says() -> None:

@@ -243,6 +243,18 @@ FORGED_OTHERS = {
         (change_json("baseline", "trend_share", to=2.0), "the share of the trend is 2.0"),
         (change_json("baseline", "name", to="ridge"), r"a baseline of arrays \['weights'\] has \[\]"),
     ],
+    "boosting": [
+        (change_json("baseline", "n_features", to=3), "feature|features"),
+        (change_json("baseline", "features", "season", to=12), "another season or calendar than the history"),
+        (change_json("baseline", "features", "calendar", to=False), "another season or calendar than the history"),
+        (change_json("baseline", "features", "lags", to=[0]), r"the lags of boosting are \[0\]"),
+        (change_json("baseline", "features", "spans", to=[10**9]), r"the spans of boosting are"),
+        (change_json("baseline", "features", "lags", to=[1, 2]), "the history gives"),
+        (change_array("baseline.value", with_value(0, np.inf)), "the value of a tree is not finite"),
+        (change_array("baseline.left", with_value(0, 10**6)), "damaged or altered"),
+        (change_array("baseline.starts", with_value(-1, 10**6)), "damaged or altered"),
+        (change_array("baseline.base", lambda a: np.append(a, 0.0)), "damaged or altered"),
+    ],
     "theta-and-ridge": [
         (change_json("baseline", "parts", 0, "name", to="drift"), r"the combination is of \['drift', 'ridge'\]"),
         (change_json("baseline", "parts", to=[]), r"the combination is of \[\], not of"),

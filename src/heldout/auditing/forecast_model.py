@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from heldout.auditing.forecast_continuation import continued
 from heldout.auditing.forecast_reading import with_target
 from heldout.errors import DataError, InvalidInput
+from heldout.sequence.baselines.lag_features import LagFeatures
 from heldout.sequence.cutting import rows_kept
 from heldout.sequence.fitted import FittedForecast, Forecasts
 from heldout.sequence.forecast_frame import forecast_frame, like_given
+from heldout.sequence.known_future import with_known_future
 from heldout.sequence.paths import read_at
-from heldout.sequence.reading import read_sequences_like, with_known_future
+from heldout.sequence.reading import read_sequences_like
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.windows import Windows, last_origins
 from heldout.table import Schema, SchemaNote, Table, read_as
@@ -28,6 +30,8 @@ __all__ = ["ForecastModel", "model_of"]
 # Rows of all series together that a model keeps; more only where its context needs them.
 _MOST_ROWS = 100_000
 _SHOWN = 5
+# As many seasons back as any baseline looks.
+_SEASONS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +230,11 @@ def model_of(
 
 def least_history(fitted: FittedForecast, season: int) -> int:
     """Return how many rows the parts of a forecast look back at, at least."""
-    network = 0 if fitted.network is None else fitted.network.design.shape.length
-    baselines = [fitted.baseline, *getattr(fitted.baseline, "parts", ())]
-    lags = max(int(getattr(baseline, "n_lags", 0)) for baseline in baselines)
-    return max(network, lags, 3 * season) + 1
+    parts = [fitted.baseline, *getattr(fitted.baseline, "parts", ())]
+    steps = [int(getattr(part, "n_lags", 0)) for part in parts]
+    features = getattr(fitted.baseline, "features", None)
+    if isinstance(features, LagFeatures):
+        steps += [*features.lags, *features.spans, *features.drifts, *features.cycles]
+    if fitted.network is not None:
+        steps.append(fitted.network.design.shape.length)
+    return max(*steps, _SEASONS * season) + 1

@@ -13,6 +13,7 @@ from heldout.auditing.stored_baselines import baseline_from_parts, baseline_to_p
 from heldout.auditing.stored_networks import network_from_parts, network_to_parts
 from heldout.auditing.stored_series import series_from_parts, series_to_parts
 from heldout.sequence.fitted import FittedForecast
+from heldout.sequence.windows import last_origins
 from heldout.table import Schema
 
 __all__ = ["KIND", "NETWORK", "forecast_from_parts", "forecast_to_parts"]
@@ -87,7 +88,7 @@ def forecast_from_parts(
             if tuple(sizes) != tuple(len(layout.levels.get(column, ())) for column in columns):
                 raise ValueError("the network takes other columns than the history has")
     fitted = FittedForecast(
-        baseline=baseline_from_parts(meta["baseline"], _under("baseline.", arrays), horizon),
+        baseline=baseline_from_parts(meta["baseline"], _under("baseline.", arrays), last_origins(history, horizon)),
         levels=levels,
         spread=arrays["spread"].copy(),
         shifts=arrays["shifts"].copy(),

@@ -24,11 +24,12 @@ from heldout.errors import InvalidInput
 from heldout.sequence.attending import Request, attending_network, backbone_of, evenly_spaced, examples_of, make_request
 from heldout.sequence.attention_weights import batch_weights
 from heldout.sequence.examples import Examples
+from heldout.sequence.known_future import with_known_future
 from heldout.sequence.lag_profile import LagProfile, lag_profile
 from heldout.sequence.lag_unit import lag_unit
 from heldout.sequence.mean_map import MeanMap
 from heldout.sequence.network import ForecastNetwork
-from heldout.sequence.reading import read_sequences_like, with_known_future
+from heldout.sequence.reading import read_sequences_like
 from heldout.sequence.stability import Stability, rank_stability
 from heldout.sequence.token_times import TokenTimes, token_times
 from heldout.sequence.torch_state import torch_as_found

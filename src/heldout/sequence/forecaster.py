@@ -19,10 +19,11 @@ from heldout.sequence.fitted import Forecasts
 from heldout.sequence.fitted_at import FittedAt
 from heldout.sequence.fitting import FitResult, fit_forecast
 from heldout.sequence.forecast_frame import forecast_frame, like_given, path_frame
+from heldout.sequence.known_future import with_known_future
 from heldout.sequence.paths import draw_paths, tail_ranks
 from heldout.sequence.plan import FitPlan
 from heldout.sequence.quantiles import check_levels
-from heldout.sequence.reading import count_of_time, read_sequences, read_sequences_like, with_known_future
+from heldout.sequence.reading import count_of_time, read_sequences, read_sequences_like
 from heldout.sequence.sequences import Sequences
 from heldout.sequence.torch_state import choose_device, torch_as_found
 from heldout.sequence.windows import Windows, last_origins

@@ -17,7 +17,14 @@ from heldout.sequence.time_step import TimeStep, find_time_step
 from heldout.table import Table, table_from_frame
 from heldout.table.timing import is_calendar, make_time
 
-__all__ = ["count_of_time", "read_sequences", "read_sequences_like", "with_known_future"]
+__all__ = [
+    "check_finite",
+    "count_of_time",
+    "numbers_of",
+    "read_sequences",
+    "read_sequences_like",
+    "time_of_rows",
+]
 
 _LEAST_GAPS = 5
 _OWN_STEP = 0.9
@@ -58,10 +65,10 @@ def read_sequences(
     Raises
     ------
     DataError
-        A column is lacking; a target is no number or missing throughout; a time is missing or repeated within a
-        series; series with different steps; a static column that changes.
+        No rows; a column is lacking; a target is no number or missing throughout; an infinite number; a time is missing
+        or repeated within a series; series with different steps; a static column that changes.
     InvalidInput
-        One column in two parts.
+        One column in two parts; a season that is neither "auto" nor a whole number from 1 on.
 
     Examples
     --------
@@ -73,6 +80,8 @@ def read_sequences(
     """
     layout = Layout(_names(target), _names(time), _names(group), _names(known), _names(static))
     _check_parts(layout)
+    if season != "auto" and (isinstance(season, bool | str) or not hasattr(season, "__index__") or season < 1):
+        raise InvalidInput(f"season must be 'auto' or a whole number of steps from 1 on, got {season!r}: 1 means none")
     table = data if isinstance(data, Table) else table_from_frame(data)
     _check_columns(table, layout)
     layout = replace(layout, levels=_levels(table, layout))
@@ -136,6 +145,8 @@ def _check_parts(layout: Layout) -> None:
 
 
 def _check_columns(table: Table, layout: Layout) -> None:
+    if not table.frame.height:
+        raise DataError("the table has no rows: give at least one time of one series")
     have = table.frame.columns
     for part in ("target", "time", "group", "known", "static"):
         for column in getattr(layout, part):
@@ -148,10 +159,18 @@ def _check_columns(table: Table, layout: Layout) -> None:
             raise DataError(f"target {column!r} holds {kind}, not numbers: forecasting needs a number column")
         if values.is_null().all() or values.cast(pl.Float64).is_nan().all():
             raise DataError(f"target {column!r} is missing in all {len(values)} rows: there is nothing to learn from")
-        infinite = values.cast(pl.Float64).is_infinite().fill_null(False)
+    for part in ("target", "known", "static"):
+        for column in getattr(layout, part):
+            check_finite(part, column, table)
+
+
+def check_finite(part: str, column: str, table: Table) -> None:
+    """Raise DataError where a number column holds an infinite value."""
+    if table.schema[column].kind == "number":
+        infinite = table.frame[column].cast(pl.Float64).is_infinite().fill_null(False)
         if infinite.any():
             row = int(infinite.arg_max() or 0)
-            raise DataError(f"target {column!r} is infinite in {table.place.of(row)}: mend or remove that value")
+            raise DataError(f"{part} {column!r} is infinite in {table.place.of(row)}: mend or remove that value")
 
 
 def _levels(table: Table, layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -178,10 +197,8 @@ class _Read:
 
 def _in_order(table: Table, layout: Layout) -> _Read:
     frame = table.frame
-    if not frame.height:
-        raise DataError("the table has no rows: give at least one time of one series")
     columns = [table.schema[name] for name in layout.time]
-    time = _time(frame, columns, table)
+    time = time_of_rows(frame, columns, table)
     if layout.group:
         missing = frame.select(pl.any_horizontal(pl.col(list(layout.group)).is_null())).to_series()
         if missing.any():
@@ -211,7 +228,8 @@ def _in_order(table: Table, layout: Layout) -> _Read:
     return read
 
 
-def _time(frame: pl.DataFrame, columns: Sequence[Any], table: Table) -> NDArray[np.float64]:
+def time_of_rows(frame: pl.DataFrame, columns: Sequence[Any], table: Table) -> NDArray[np.float64]:
+    """Return the time of each row as `make_time` does, also where all rows have the same date or number."""
     try:
         return make_time(frame, columns, table.place)
     except DataError:
@@ -249,9 +267,10 @@ def _check_one_frequency(read: _Read, step: TimeStep) -> None:
     least, most = min(own, key=own.__getitem__), max(own, key=own.__getitem__)
     if own[most] > 1.5 * own[least]:
         # Their steps in the unit of the table's: a series a day apart among hourly ones is 24 of them.
+        of_least, of_most = (replace(step, size=step.size * own[k], regular=True) for k in (least, most))
         raise DataError(
-            f"series {read.name(least)!r} has steps of {replace(step, size=step.size * own[least])}, series "
-            f"{read.name(most)!r} of {replace(step, size=step.size * own[most])}: forecast them apart"
+            f"series {read.name(least)!r} has steps of {of_least}, series {read.name(most)!r} of {of_most}: forecast "
+            "them apart"
         )
 
 
@@ -267,7 +286,7 @@ def _assemble(read: _Read, layout: Layout, step: TimeStep) -> Sequences:
     def filled(columns: tuple[str, ...]) -> NDArray[np.float64]:
         values = np.full((len(row), len(columns)), np.nan)
         for k, column in enumerate(columns):
-            values[row >= 0, k] = _numbers(read.frame[column], layout.levels.get(column))[row[row >= 0]]
+            values[row >= 0, k] = numbers_of(read.frame[column], layout.levels.get(column))[row[row >= 0]]
         return values
 
     known = filled(layout.known)
@@ -300,7 +319,8 @@ def _on_grid(
     return row, new_offsets, new_count, int((row < 0).sum())
 
 
-def _numbers(values: pl.Series, levels: tuple[str, ...] | None) -> NDArray[np.float64]:
+def numbers_of(values: pl.Series, levels: tuple[str, ...] | None) -> NDArray[np.float64]:
+    """Return numbers, NaN where missing, or codes of levels, 0 where missing or new."""
     if levels is not None:
         return codes_of([None if value is None else str(value) for value in values.to_list()], levels)
     return values.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
@@ -310,69 +330,22 @@ def _static(read: _Read, layout: Layout) -> NDArray[np.float64]:
     table = np.full((len(read.offsets) - 1, len(layout.static)), np.nan)
     series = np.repeat(np.arange(len(table)), np.diff(read.offsets))
     for k, column in enumerate(layout.static):
-        values = _numbers(read.frame[column], layout.levels.get(column))
-        table[:, k] = values[read.offsets[:-1]]
-        other = (values != table[series, k]) & ~(np.isnan(values) & np.isnan(table[series, k]))
+        levels = layout.levels.get(column)
+        values = numbers_of(read.frame[column], levels)
+        known = np.flatnonzero(read.frame[column].is_not_null().to_numpy())
+        # The first row that has a value; a missing one is no other value.
+        own, first = np.unique(series[known], return_index=True)
+        table[own, k] = values[known[first]]
+        other = values[known] != table[series[known], k]
         if other.any():
-            name = read.name(int(series[np.argmax(other)]))
+            name = read.name(int(series[known[np.argmax(other)]]))
             raise DataError(
-                f"static column {column!r} changes within series {name!r}: a static column has one value per series; "
+                f"static column {column!r} changes within {name}: a static column has one value per series; "
                 "name it as known if its future is known"
             )
+        if levels is not None:
+            table[np.isnan(table[:, k]), k] = 0.0
     return table
-
-
-def with_known_future(sequences: Sequences, future: Any, horizon: int) -> NDArray[np.float64]:
-    """Return the known columns of the steps after each series, from a table that holds them.
-
-    Parameters
-    ----------
-    sequences : Sequences
-    future : Table or frame, or None
-        Group, time and known columns of the rows to be forecast; rows of other series or times are ignored.
-    horizon : int
-
-    Returns
-    -------
-    array of float64, shape (n_series, horizon, n_known)
-
-    Raises
-    ------
-    DataError
-        A row to be forecast is lacking.
-    """
-    layout = sequences.layout
-    found = np.full((sequences.n_series, horizon, len(layout.known)), np.nan)
-    if not layout.known:
-        return found
-    if future is None:
-        raise DataError(
-            f"the columns {', '.join(layout.known)} are known in advance: give their values for the next {horizon} "
-            "times as `future`"
-        )
-    table = future if isinstance(future, Table) else table_from_frame(future)
-    for column in (*layout.time, *layout.group, *layout.known):
-        if column not in table.frame.columns:
-            raise DataError(f"the future lacks the column {column!r}: it has {', '.join(table.frame.columns)[:300]}")
-    columns = [table.schema[name] for name in layout.time]
-    count = sequences.step.count(_time(table.frame, columns, table))
-    place = {label: k for k, label in enumerate(sequences.labels.rows())} if layout.group else {(): 0}
-    rows = table.frame.select(layout.group).rows() if layout.group else [()] * len(count)
-    ahead = np.round(count - sequences.count[sequences.offsets[1:] - 1][[place.get(r, 0) for r in rows]]).astype(int)
-    values = np.stack([_numbers(table.frame[c], layout.levels.get(c)) for c in layout.known], axis=1)
-    taken = np.zeros((sequences.n_series, horizon), dtype=bool)
-    for r, row in enumerate(rows):
-        if row in place and 1 <= ahead[r] <= horizon:
-            found[place[row], ahead[r] - 1] = values[r]
-            taken[place[row], ahead[r] - 1] = True
-    if not taken.all():
-        series, step = np.argwhere(~taken)[0]
-        when = sequences.time_of(sequences.future(horizon)[series, step : step + 1])[0]
-        raise DataError(
-            f"the future lacks {when} of {sequences.name(int(series))}: give the known columns of the next {horizon} "
-            "times"
-        )
-    return found
 
 
 def count_of_time(time: Any, sequences: Sequences) -> float:
@@ -399,6 +372,8 @@ def count_of_time(time: Any, sequences: Sequences) -> float:
                 raise ValueError
         else:
             seconds = float(time)
+            if not np.isfinite(seconds):
+                raise ValueError
     except (TypeError, ValueError):
         raise InvalidInput(f"start must be {kind}, as in the time column, got {time!r}") from None
     return float(sequences.step.count(np.array([seconds]))[0])
