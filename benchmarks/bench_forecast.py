@@ -33,6 +33,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ from machine import rows_of
 
 RESULTS = Path(__file__).parent / "results" / "forecast.jsonl"
 PACKAGES = ("heldout", "numpy", "polars", "torch")
+ALL_CELLS = (published_cells, coverage_cells, gate_cells, cost_cells)
 
 
 def parsed() -> Namespace:
@@ -75,15 +77,14 @@ def parsed() -> Namespace:
 
 
 def cells_of(options: Namespace) -> Iterator[Cell]:
-    """Yield the cells asked for, in the order of the promises."""
+    """Yield the cells asked for, in the order of the promises, and peers after them."""
     common: dict[str, Any] = {"n_seeds": options.seeds, "quick": options.quick}
     chosen = [part for part in options.cells.split(",") if part]
-    for cells in (published_cells, coverage_cells, gate_cells, cost_cells):
-        for cell in cells(options.budget, options.threads, **common):
-            if not chosen or any(part in cell.name for part in chosen):
-                yield cell
-    if options.peers:
-        yield from peer_cells()
+    asked = [cells(options.budget, options.threads, **common) for cells in ALL_CELLS]
+    asked += [peer_cells()] if options.peers else []
+    for cell in chain.from_iterable(asked):
+        if not chosen or any(part in cell.name for part in chosen):
+            yield cell
 
 
 def on_file(results: Path, options: Namespace) -> list[dict[str, Any]]:

@@ -178,7 +178,7 @@ def made_examples(device: str, sizes: dict[str, int]) -> tuple[Any, Any, Any, in
     windows = all_origins(made_panel(), 96, least_context=24)
     plan = Forecaster(96, time="hour", target="value", group="series", device=device, **sizes)._plan()
     base = LastValue().fit(windows, fold_windows(windows)).out_of_fold()
-    design, batch_size = choose_design(windows, plan)
+    design, batch_size = choose_design(windows, plan, plan.time_budget)
     return Examples(windows, base, design.shape, device=device), design, plan, batch_size
 
 

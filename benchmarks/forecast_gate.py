@@ -17,6 +17,7 @@ from forecast_series import (
     COMPETITIONS,
     ETT_COLUMNS,
     M4_HOURLY,
+    SLOW,
     Competition,
     Task,
     classic_series,
@@ -133,6 +134,8 @@ def gate_cells(budget: float | None, threads: int | None, n_seeds: int, *, quick
     """Yield a cell for each source of parts."""
     effort = Effort(budget or (2.0 if quick else 10.0), threads)
     for name, tasks in all_parts().items():
+        if quick and name in SLOW:
+            continue
         yield Cell(
             f"gate {name}",
             n_seeds,

@@ -166,6 +166,16 @@ def single_series() -> dict[str, tuple[pl.DataFrame, dict[str, Any], int]]:
     }
 
 
+# Those whose stage 0 takes long, by their many rows or a season of 288 steps: no part of a quick run.
+SLOW = (
+    "machine_temperature",
+    "tweet_volume",
+    "us_births",
+    "ETTh1",
+    *(competition.title for competition in (*COMPETITIONS[3:], M4_HOURLY)),
+)
+
+
 def tweets() -> tuple[pl.DataFrame, dict[str, Any], int]:
     return read("tweet_volume"), {"group": "series", "time": "timestamp", "target": "value"}, 36
 

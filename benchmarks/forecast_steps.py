@@ -143,7 +143,7 @@ def audit_cells(budget: float | None, n_seeds: int) -> Iterator[Cell]:
             assert (Path(folder) / "report" / "report.html").exists()
         document = json.loads(text)
         note = f"{seconds:.0f} s, {megabytes:.0f} MB: {document['verdict']}"
-        return {"seconds": seconds, "megabytes": megabytes, "verdict": document["verdict"],
+        return {"seconds": seconds, "peak_megabytes": megabytes, "verdict": document["verdict"],
                 "stages": document.get("seconds"), "note": note}  # fmt: skip
 
     yield Cell("audit ETTh1", min(n_seeds, 3), measure)
