@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 torch = pytest.importorskip("torch")
+# Test workers run side by side: teams of threads would wait for each other at every product.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -89,18 +89,22 @@ class Objective:
         self.mean_weight = self.weights.mean(0).clamp(min=1e-12)
         self.zero_losses = self._losses_of_stage_zero()
 
-    def _losses_of_stage_zero(self) -> tuple[float, float]:
-        """Return the mean squared error and pinball loss of stage 0 over a fixed sample of windows."""
+    def _losses_of_stage_zero(self) -> tuple[Tensor, Tensor]:
+        """Return the mean squared error and pinball loss of stage 0 over a fixed sample of windows.
+
+        Weighted as each replica counts them, shape (replicas, 1): no replica may hang on the draw of another.
+        """
         n = len(self.examples)
         sample = torch.linspace(0, n - 1, min(n, 512), device=self.examples.device).long()
         batch = self.examples.gather(sample)
         point, quantiles = batch.base[None], self.spread + batch.base[None, ..., None]
-        weight = self.weights[sample].mean(1)
-        weight = weight / weight.sum().clamp(min=1e-12)
-        squared = losses_by_window(point, quantiles, batch, self.levels, "squared_error")[0] @ weight
-        return max(float(squared), 1e-6), max(
-            float(losses_by_window(point, quantiles, batch, self.levels, "quantile")[0] @ weight), 1e-6
+        weight = self.weights[sample]
+        weight = weight / weight.sum(dim=0).clamp(min=1e-12)
+        squared, absolute = (
+            losses_by_window(point, quantiles, batch, self.levels, loss)[0] @ weight
+            for loss in ("squared_error", "quantile")
         )
+        return squared.clamp(min=1e-6)[:, None], absolute.clamp(min=1e-6)[:, None]
 
     def loss_on(self, examples: Examples) -> float:
         """Return the mean loss over other windows, in evaluation mode; infinite where it is no number.
