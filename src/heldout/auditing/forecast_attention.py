@@ -149,14 +149,11 @@ def fit_attention(
         before = FittedForecast(alone.inner, LEVELS, spread, np.zeros_like(spread), asked.loss, first.network)
         sizes = _sizes(stage0, design, first, n_threads) if asked.sizes is None else asked.sizes
         fitted = alone.forecast.baseline
-        spread = spread_of_errors(part.every, fitted.out_of_fold(), LEVELS)
         again = fit_network(
             part.every, fitted.out_of_fold(), spread, design, plan,
             batch_size=sizes.batch_size, budget=0.0, n_steps=sizes.n_steps, progress=asked.steps,
         )  # fmt: skip
-        forecast = replace(
-            before, baseline=fitted, spread=spread, network=again.network, shifts=calibrate(before, part.tail)
-        )
+        forecast = replace(before, baseline=fitted, network=again.network, shifts=calibrate(before, part.tail))
         found = forecast.predict(tested)
     scored = ForecastScored(ATTENTION, LABELS[ATTENTION], False, forecast, found, 2, time.perf_counter() - began)
     return scored, sizes

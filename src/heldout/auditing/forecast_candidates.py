@@ -180,12 +180,8 @@ def fit_alone(name: str, part: LearningPart, point_loss: str, earlier: Mapping[s
     base = inner.predict(part.tail)
     lost = window_losses(part.tail, base, point_loss)
     fitted = _fitted(name, part.every, part.every_folds, {key: one.forecast.baseline for key, one in earlier.items()})
-    forecast = replace(
-        before,
-        baseline=fitted,
-        spread=spread_of_errors(part.every, fitted.out_of_fold(), LEVELS),
-        shifts=calibrate(before, part.tail, base),
-    )
+    # The spread stays what it was before the tail: the shifts set it right there, and would not a newer one.
+    forecast = replace(before, baseline=fitted, shifts=calibrate(before, part.tail, base))
     loss = float(np.nanmean(lost)) if np.isfinite(lost).any() else np.inf
     return FittedAlone(inner, loss, forecast)
 

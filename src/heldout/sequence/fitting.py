@@ -150,8 +150,9 @@ class Recipe:
         """Fit stage 0, and the network where one was kept."""
         fitted = self.baseline.fit(windows, fold_windows(windows))
         base = fitted.out_of_fold()
-        spread = spread_of_errors(windows, base, self.plan.levels)
-        final = replace(self.chosen, baseline=fitted, spread=spread, network=None)
+        # The spread stays what it was before the tail: the shifts set it right there, and would not a newer one.
+        spread = self.chosen.spread
+        final = replace(self.chosen, baseline=fitted, network=None)
         if self.chosen.network is None:
             return final, None
         again = fit_network(
