@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from heldout.sequence.fitting import fit_forecast
+
 from reference.small_forecasts import small_plan, waves
 
 pytest.importorskip("torch")
